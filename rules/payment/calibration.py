@@ -1,0 +1,344 @@
+"""Weights and scores from history (医保办发〔2020〕45号, 50号; the DRG and DIP 2.0 and 3.0 schemes).
+
+A group's weight is its mean charge over a divisor: the mean of all cases, the mean of a reference disease, or a fixed
+amount per point. Means are exact fractions of integer fen sums and counts and are never rounded before use, so no
+order or cut of the cases changes a digit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from rules.fault import Text, UserError
+from rules.payment.trimming import NO_TRIMMING, Trimming, trim
+
+Estimator = Literal["mean_of_yearly_means", "case_weighted"]
+DivisorMethod = Literal["mean_of_all", "reference_disease", "fixed_quota"]
+Stability = Literal["stable", "no_cases", "few_cases", "high_variation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Divisor:
+    """What a group's mean is divided by, times `base`.
+
+    mean_of_all: weights have base 1, scores 1000 or 100; reference_disease: the mean of group `reference`;
+    fixed_quota: `quota` fen per point, where the base does not apply.
+    """
+
+    method: DivisorMethod = "mean_of_all"
+    base: int = 1
+    reference: str | None = None
+    quota: int | None = None
+
+
+MEAN_OF_ALL = Divisor()
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How history becomes weights. Every field is a parameter of the dated policy.
+
+    year_weights: 1:2:7 from oldest to newest; years without cases are left out and the others renormalised.
+    minimum_cases and maximum_cv decide which groups are stable; an unstable one takes its parent's mean
+    (`parent_mean`) or stays unpublished (`withhold`).
+    """
+
+    year_weights: Mapping[int, int]
+    estimator: Estimator = "mean_of_yearly_means"
+    trimming: Trimming = NO_TRIMMING
+    divisor: Divisor = MEAN_OF_ALL
+    minimum_cases: int = 1
+    maximum_cv: Fraction | None = None
+    unstable: Literal["parent_mean", "withhold"] = "withhold"
+
+    def __post_init__(self) -> None:
+        """Refuse years without a positive weight and a divisor that lacks what its method needs."""
+        faults = [
+            Text(f"{year} 年的权数须为正数，现为 {weight}", f"the weight of year {year} must be positive, not {weight}")
+            for year, weight in self.year_weights.items()
+            if weight <= 0
+        ]
+        if not self.year_weights:
+            faults.append(Text("未给出任何年份的权数", "no year has a weight"))
+        if self.divisor.method == "reference_disease" and not self.divisor.reference:
+            faults.append(Text("基准病种法须指明基准病种", "the reference disease method needs the reference group"))
+        if self.divisor.method == "fixed_quota" and not (self.divisor.quota and self.divisor.quota > 0):
+            faults.append(Text("定额法须给出每分金额", "the fixed quota method needs a positive amount per point"))
+        if faults:
+            raise UserError(faults)
+
+
+class Sums(NamedTuple):
+    """Number of cases, their charges (fen) and the squares of their charges."""
+
+    cases: int = 0
+    charge: int = 0
+    squares: int = 0
+
+    @property
+    def scatter(self) -> Fraction:
+        """Sum of squared distances from the mean (fen²)."""
+        return Fraction(self.cases * self.squares - self.charge**2, self.cases or 1)
+
+    @property
+    def cv(self) -> Decimal | None:
+        """Coefficient of variation with the population standard deviation, to 28 digits; None without charge."""
+        if self.charge <= 0:
+            return None
+        with localcontext() as context:
+            context.prec = 28
+            return Decimal(self.cases * self.squares - self.charge**2).sqrt() / self.charge
+
+
+@dataclass(frozen=True, slots=True)
+class GroupWeight:
+    """One calibrated group. Money in fen, exact; None where nothing can be said."""
+
+    group: str
+    parent: str | None
+    cases: int
+    trimmed: int
+    mean: Fraction | None
+    mean_untrimmed: Fraction | None
+    cv: Decimal | None
+    stability: Stability
+    mean_from: Literal["own", "parent"] | None
+    weight: Fraction | None
+
+    @property
+    def status(self) -> Literal["published", "withheld"]:
+        """A weight that is not there is withheld, never guessed."""
+        return "published" if self.weight is not None else "withheld"
+
+    @property
+    def trimming_effect(self) -> Fraction | None:
+        """Own mean after trimming over own mean before, minus 1."""
+        if self.mean is None or not self.mean_untrimmed or self.mean_from != "own":
+            return None
+        return self.mean / self.mean_untrimmed - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A calibration's result: groups in code order, the mean of all cases (fen), the divisor and the RIV."""
+
+    groups: tuple[GroupWeight, ...]
+    mean_all: Fraction
+    divisor: Fraction
+    riv: Fraction | None
+
+    @property
+    def total(self) -> Fraction:
+        """Total weight of the base cases: what adjustments keep constant."""
+        return sum((g.weight * g.cases for g in self.groups if g.weight is not None), Fraction())
+
+    def with_weights(self, weights: Mapping[str, Fraction]) -> "Calibrated":
+        """Return the result with the weights of `weights` in place of its own."""
+        return replace(self, groups=tuple(replace(g, weight=weights.get(g.group, g.weight)) for g in self.groups))
+
+
+def inside_charge(total: pl.Expr, separately_paid: pl.Expr) -> pl.Expr:
+    """Return the charge inside the perimeter (fen), the one definition for weights, means and case charges.
+
+    What is paid separately is in none of them (m 20,000 with 12,000 of a separately paid drug and c 20,000 with the
+    same give r = 1.00).
+    """
+    return total - separately_paid.fill_null(0)
+
+
+def estimate(years: Mapping[int, Sums], year_weights: Mapping[int, int], estimator: Estimator) -> Fraction | None:
+    """Return the mean charge (fen, exact) of several years, or None without cases.
+
+    mean_of_yearly_means weights each year's mean, case_weighted each year's cases; years without cases are left out
+    of both.
+    """
+    seen = {year: sums for year, sums in years.items() if sums.cases}
+    if not seen:
+        return None
+    if estimator == "case_weighted":
+        charge = sum(year_weights[year] * sums.charge for year, sums in seen.items())
+        return Fraction(charge, sum(year_weights[year] * sums.cases for year, sums in seen.items()))
+    weighted = sum(year_weights[year] * Fraction(sums.charge, sums.cases) for year, sums in seen.items())
+    return Fraction(weighted) / sum(year_weights[year] for year in seen)
+
+
+def calibrate(cases: pl.DataFrame, rule: Calibration, directory: pl.DataFrame | None = None) -> Calibrated:
+    """Calibrate weights or scores.
+
+    `cases`: group (string), parent (string, the ADRG or comprehensive group; may be null), year (int), charge (int64
+    fen, inside the perimeter): all discharges, self-paid ones included, refunds already taken out with their
+    originals. `directory` (group, parent) adds the scheme's groups that have no case. Raises UserError for missing
+    columns, missing or negative values, years without a weight and a reference disease without cases.
+    """
+    _refuse_bad_cases(cases, rule)
+    parents = _parents(cases, directory)
+    before = _sums(cases)
+    kept = _sums(trim(cases, rule.trimming))
+    families = _merge(
+        (parents[group], group_years) for group, group_years in kept.items() if parents[group] is not None
+    )
+    everything = _merge(("", group_years) for group_years in kept.values()).get("", {})
+    mean_all = estimate(everything, rule.year_weights, rule.estimator)
+    if mean_all is None:
+        raise UserError(Text("没有可用于测算的病例", "there is no case to calibrate from"))
+
+    groups = []
+    for group, parent in sorted(parents.items()):
+        own, untrimmed = kept.get(group, {}), before.get(group, {})
+        total = _total(own)
+        stability = _stability(total, rule)
+        mean, origin = _mean(own, families.get(parent or "", {}), stability, rule)
+        groups.append(
+            GroupWeight(
+                group=group,
+                parent=parent,
+                cases=total.cases,
+                trimmed=_total(untrimmed).cases - total.cases,
+                mean=mean,
+                mean_untrimmed=estimate(untrimmed, rule.year_weights, rule.estimator),
+                cv=total.cv,
+                stability=stability,
+                mean_from=origin,
+                weight=None,
+            )
+        )
+    divisor = _divisor(rule, mean_all, kept)
+    weighed = tuple(g if g.mean is None else replace(g, weight=g.mean / divisor) for g in groups)
+    return Calibrated(weighed, mean_all, divisor, _riv(kept))
+
+
+def _mean(
+    own: Mapping[int, Sums], family: Mapping[int, Sums], stability: Stability, rule: Calibration
+) -> tuple[Fraction | None, Literal["own", "parent"] | None]:
+    """Return the mean that makes the weight and where it comes from."""
+    if stability == "stable":
+        return estimate(own, rule.year_weights, rule.estimator), "own"
+    if rule.unstable == "parent_mean" and _total(family).cases >= max(rule.minimum_cases, 1):
+        return estimate(family, rule.year_weights, rule.estimator), "parent"
+    return None, None
+
+
+def _stability(sums: Sums, rule: Calibration) -> Stability:
+    """Return whether a group has cases enough and varies little enough."""
+    if not sums.cases:
+        return "no_cases"
+    if sums.cases < rule.minimum_cases:
+        return "few_cases"
+    if rule.maximum_cv is not None and sums.scatter * sums.cases > (rule.maximum_cv * sums.charge) ** 2:
+        return "high_variation"
+    return "stable"
+
+
+def _divisor(rule: Calibration, mean_all: Fraction, kept: Mapping[str, Mapping[int, Sums]]) -> Fraction:
+    """Return the fen per point: mean ÷ divisor is the weight or score."""
+    if rule.divisor.method == "fixed_quota":
+        return Fraction(rule.divisor.quota or 0)
+    if rule.divisor.method == "mean_of_all":
+        return mean_all / rule.divisor.base
+    reference = rule.divisor.reference or ""
+    mean = estimate(kept.get(reference, {}), rule.year_weights, rule.estimator)
+    if mean is None:
+        raise UserError(
+            Text(
+                f"基准病种 {reference} 在历史病例中没有出现",
+                f"the reference disease {reference} has no case in the history",
+            )
+        )
+    return mean / rule.divisor.base
+
+
+def _riv(kept: Mapping[str, Mapping[int, Sums]]) -> Fraction | None:
+    """Return the share of the variance of charges that lies between groups, exact; None where nothing varies."""
+    groups = [_total(years) for years in kept.values()]
+    whole = _add(groups).scatter
+    return 1 - sum((g.scatter for g in groups), Fraction()) / whole if whole else None
+
+
+def _sums(cases: pl.DataFrame) -> dict[str, dict[int, Sums]]:
+    """Return the sums of each group and year, in 128-bit integers."""
+    wide = pl.col("charge").cast(pl.Int128)
+    table = cases.group_by("group", "year").agg(
+        pl.len(), wide.sum().alias("charge"), (wide * wide).sum().alias("squares")
+    )
+    found: dict[str, dict[int, Sums]] = {}
+    for group, year, count, charge, squares in table.iter_rows():
+        found.setdefault(group, {})[year] = Sums(count, charge, squares)
+    return found
+
+
+def _merge(parts: Iterable[tuple[str | None, Mapping[int, Sums]]]) -> dict[str, dict[int, Sums]]:
+    """Add up the yearly sums that share a name."""
+    merged: dict[str, dict[int, Sums]] = {}
+    for name, years in parts:
+        into = merged.setdefault(name or "", {})
+        for year, sums in years.items():
+            into[year] = _add([into.get(year, Sums()), sums])
+    return merged
+
+
+def _total(years: Mapping[int, Sums]) -> Sums:
+    """Return the sums over all years."""
+    return _add(list(years.values()))
+
+
+def _add(parts: Sequence[Sums]) -> Sums:
+    """Add up sums."""
+    return Sums(*(sum(column) for column in zip(*parts, strict=True))) if parts else Sums()
+
+
+def _parents(cases: pl.DataFrame, directory: pl.DataFrame | None) -> dict[str, str | None]:
+    """Return each group's parent; a group under two parents is refused."""
+    columns = ["group", "parent"]
+    pairs = (
+        pl.concat([cases.select(columns), *([] if directory is None else [directory.select(columns)])])
+        .unique()
+        .sort(columns)
+    )
+    parents: dict[str, str | None] = {}
+    faults = []
+    for group, parent in pairs.iter_rows():
+        if parents.setdefault(group, parent) != parent:
+            faults.append(
+                Text(
+                    f"病组 {group} 同时属于 {parents[group]} 与 {parent}",
+                    f"group {group} belongs to both {parents[group]} and {parent}",
+                )
+            )
+    if faults:
+        raise UserError(faults)
+    return parents
+
+
+def _refuse_bad_cases(cases: pl.DataFrame, rule: Calibration) -> None:
+    """Refuse what would silently bend the means, all faults at once."""
+    missing = [name for name in ("group", "parent", "year", "charge") if name not in cases.columns]
+    if missing:
+        raise UserError(
+            Text(f"历史病例缺少列：{'、'.join(missing)}", f"the historical cases lack columns: {', '.join(missing)}")
+        )
+    faults = [
+        Text(f"{count} 例历史病例的 {name} 为空", f"{count} historical cases have no {name}")
+        for name in ("group", "year", "charge")
+        if (count := cases[name].null_count())
+    ]
+    if count := cases.filter(pl.col("charge") < 0).height:
+        faults.append(
+            Text(
+                f"{count} 例历史病例的费用为负：退费须先与原结算一并剔除",
+                f"{count} historical cases have a negative charge: take refunds out with their originals first",
+            )
+        )
+    known = sorted(rule.year_weights)
+    faults += [
+        Text(
+            f"历史病例含 {year} 年，但权数只给出 {known}：请去掉该年病例或给出权数",
+            f"there are cases of {year}, but weights only for {known}: drop them or give that year a weight",
+        )
+        for year in sorted(set(cases["year"].drop_nulls().unique()) - set(known))
+    ]
+    if faults:
+        raise UserError(faults)

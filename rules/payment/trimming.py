@@ -1,0 +1,132 @@
+"""Trimming of outlying charges before weights are calibrated.
+
+医保办发〔2020〕50号 trims at 2.5 % and 97.5 %; local rules use the IQR or the SD. Bounds are whole fen, found exactly:
+percentiles interpolate linearly between order statistics, the standard deviation is the population's, and only the
+log scale uses floating point, on single values whose sums are kept as integers. The order of the cases never matters.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import polars as pl
+
+from rules.fault import Text, UserError
+
+Method = Literal["none", "percentile", "iqr", "sd"]
+
+# natural logarithms become integers at this scale, so that their sums do not depend on the order of the cases
+LOG_SCALE = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class Trimming:
+    """Which charges of a group are kept.
+
+    percentile: from the `low` to the `high` percentile (shares, 0.025 and 0.975); iqr: Q1 - k·IQR to Q3 + k·IQR;
+    sd: mean ± k·SD. `log` applies the rule to logarithms; a charge of zero then never stays.
+    """
+
+    method: Method = "none"
+    low: Fraction = Fraction(25, 1000)
+    high: Fraction = Fraction(975, 1000)
+    k: Fraction = Fraction(3, 2)
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse percentiles out of order and a negative k."""
+        if self.method == "percentile" and not 0 <= self.low < self.high <= 1:
+            raise UserError(
+                Text(
+                    f"裁剪百分位须满足 0 ≤ low < high ≤ 1，现为 {float(self.low)} 与 {float(self.high)}",
+                    f"percentiles must satisfy 0 ≤ low < high ≤ 1, not {float(self.low)} and {float(self.high)}",
+                )
+            )
+        if self.k < 0:
+            raise UserError(
+                Text(f"裁剪倍数 k 不得为负：{float(self.k)}", f"trimming k must not be negative: {float(self.k)}")
+            )
+
+
+NO_TRIMMING = Trimming()
+
+
+def trim(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
+    """Return the cases that `rule` keeps, judged group by group over all years.
+
+    `cases`: group (string), charge (int64 fen); further columns stay. Row order is kept.
+    """
+    if rule.method == "none" or cases.is_empty():
+        return cases
+    limits = bounds(cases, rule)
+    return (
+        cases.join(limits, on="group", how="left", maintain_order="left")
+        .filter(pl.col("charge").is_between("lowest", "highest"))
+        .drop("lowest", "highest")
+    )
+
+
+def bounds(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
+    """Return group, lowest, highest: the smallest and largest charge (int64 fen) that `rule` keeps in each group."""
+    positive = cases.filter(pl.col("charge") > 0) if rule.log else cases
+    find = _deviation_bounds if rule.method == "sd" else _quantile_bounds
+    rows = list(find(positive, rule))
+    return pl.DataFrame(rows, schema={"group": pl.String, "lowest": pl.Int64, "highest": pl.Int64}, orient="row")
+
+
+def _quantile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:
+    """Yield the bounds by percentiles, or by quartiles and their distance."""
+    shares = (rule.low, rule.high) if rule.method == "percentile" else (Fraction(1, 4), Fraction(3, 4))
+    ordered = pl.col("charge").sort()
+    statistics = cases.group_by("group").agg(
+        pl.len().cast(pl.Int64).alias("n"),
+        *(ordered.get(_rank(share)).alias(f"{name}_from") for name, share in zip("ab", shares, strict=True)),
+        *(ordered.get(_rank(share, up=True)).alias(f"{name}_to") for name, share in zip("ab", shares, strict=True)),
+    )
+    for group, n, low_from, high_from, low_to, high_to in statistics.iter_rows():
+        low = _interpolate(low_from, low_to, (n - 1) * shares[0] % 1, log=rule.log)
+        high = _interpolate(high_from, high_to, (n - 1) * shares[1] % 1, log=rule.log)
+        if rule.method == "iqr":
+            margin = rule.k * (high - low)
+            low, high = low - margin, high + margin
+        yield (group, *_whole_fen(low, high, log=rule.log))
+
+
+def _rank(share: Fraction, *, up: bool = False) -> pl.Expr:
+    """Index of the order statistic at or next above (n - 1) × share, in integers."""
+    position = (pl.len().cast(pl.Int64) - 1) * share.numerator
+    return ((position + (share.denominator - 1 if up else 0)) // share.denominator).cast(pl.UInt32)
+
+
+def _interpolate(below: int, above: int, part: Fraction, *, log: bool) -> Fraction:
+    """Return the value `part` of the way from one order statistic to the next, or its logarithm."""
+    if log:
+        return Fraction(math.log(below)) * (1 - part) + Fraction(math.log(above)) * part
+    return below + part * (above - below)
+
+
+def _whole_fen(low: Fraction, high: Fraction, *, log: bool) -> tuple[int, int]:
+    """Return the whole fen inside [low, high]; a logarithm is undone within 1e-9, so that a value bounds itself."""
+    if not log:
+        return math.ceil(low), math.floor(high)
+    return math.ceil(math.exp(low) * (1 - 1e-9)), math.floor(math.exp(min(high, Fraction(43))) * (1 + 1e-9))
+
+
+def _deviation_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:
+    """Yield mean ± k·SD from integer sums and sums of squares.
+
+    With D = b·n, B = b·Σx and W = a²·(n·Σx² - (Σx)²), k = a/b: x ≥ (B - √W) / D exactly where D·x ≥ B - ⌊√W⌋.
+    """
+    value = (pl.col("charge").log() * LOG_SCALE).round().cast(pl.Int64) if rule.log else pl.col("charge")
+    wide = value.cast(pl.Int128)
+    sums = cases.group_by("group").agg(pl.len().alias("n"), wide.sum().alias("s"), (wide * wide).sum().alias("q"))
+    a, b = rule.k.numerator, rule.k.denominator
+    for group, n, total, squares in sums.iter_rows():
+        centre, root = b * total, math.isqrt(a * a * (n * squares - total * total))
+        if rule.log:
+            scale = b * n * LOG_SCALE
+            yield (group, *_whole_fen(Fraction(centre - root, scale), Fraction(centre + root, scale), log=True))
+        else:
+            yield group, -((root - centre) // (b * n)), (centre + root) // (b * n)
