@@ -1,0 +1,99 @@
+"""The policy as it stands on one day: every table and key a policy file may hold, typed and frozen."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rules.policy.cases import (
+    AddedPoints,
+    Auxiliary,
+    BlankGroup,
+    CaseClasses,
+    DateBasis,
+    Exclusion,
+    HospitalCoefficient,
+    Kind,
+    Money,
+    Scores,
+    SeparateItem,
+    SpecialCase,
+    Weights,
+)
+from rules.policy.pools import Pool
+from rules.policy.settlement import Clearing, FundSplit, Monthly
+from rules.policy.values import Bilingual, Model, fault, term
+
+
+class Rules(Model):
+    """One day's policy. Nothing is implied: what is not written does not apply."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = term("编号", "id")
+    title: Bilingual = term("名称", "title")
+    kind: Literal["drg", "dip"] = term("类型", "kind")
+    scheme: str = term("分组方案", "scheme")
+    date_basis: DateBasis
+    money: Money
+    pools: tuple[Pool, ...] = term("基金池", "pools", min_length=1)
+    weights: Weights | None = None
+    scores: Scores | None = None
+    hospital_coefficient: HospitalCoefficient | None = None
+    auxiliary: Auxiliary | None = None
+    added_points: tuple[AddedPoints, ...] = term("加成分值", "added points", default=())
+    primary_care: tuple[str, ...] = term("基层病种", "primary-care groups", default=())
+    case_class: CaseClasses | None = None
+    blank_group: BlankGroup | None = None
+    kinds: tuple[Kind, ...] = term("特殊类型", "special kinds", default=())
+    special_case: SpecialCase | None = None
+    exclusion: Exclusion | None = None
+    separate_items: tuple[SeparateItem, ...] = term("单独支付项目", "separately paid items", default=())
+    patient_basis: Literal["item", "group"] = term("个人计费基础", "what patients pay by")
+    fund_split: FundSplit | None = None
+    month: Monthly
+    clearing: Clearing
+
+    @model_validator(mode="after")
+    def _table_of_the_kind(self) -> "Rules":
+        given = {"drg": self.weights, "dip": self.scores}
+        if given[self.kind] is None or sum(table is not None for table in given.values()) != 1:
+            raise fault(
+                'kind = "drg" 须有 weights，kind = "dip" 须有 scores',
+                'kind = "drg" needs weights, kind = "dip" needs scores',
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tree_of_pools(self) -> "Rules":
+        parents = {pool.id: pool.parent for pool in self.pools}
+        for pool in self.pools:
+            for other in (pool.parent, *(levy.to for levy in pool.levies)):
+                if other is not None and other not in parents:
+                    raise fault(
+                        f"基金池 {pool.id} 提到的 {other} 不存在", f"pool {pool.id} names {other}, which is no pool"
+                    )
+            above, seen = pool.parent, {pool.id}
+            while above is not None:
+                if above in seen:
+                    raise fault(f"基金池 {pool.id} 的上级成环", f"the parents of pool {pool.id} form a ring")
+                seen.add(above)
+                above = parents[above]
+        return self
+
+    @model_validator(mode="after")
+    def _steps_suit_the_unit(self) -> "Rules":
+        units = {pool.point_value.start.unit for pool in self.pools}
+        for name, step in (("month", self.month), ("clearing", self.clearing)):
+            if step.style != "ratio" and units != {"charge_yuan"}:
+                raise fault(
+                    f'{name}.style = "{step.style}" 要求各池点值单位均为 charge_yuan',
+                    f'{name}.style = "{step.style}" needs every pool\'s unit to be charge_yuan',
+                )
+            if step.style == "ratio" and "charge_yuan" in units and step.fund_ratio_level is None:
+                raise fault(
+                    f"{name}：charge_yuan 的 ratio 方式须声明 fund_ratio_level",
+                    f"{name}: style ratio in charge_yuan needs fund_ratio_level",
+                )
+        return self
+
+    def pool(self, name: str) -> Pool:
+        """Return the pool of this id."""
+        return next(pool for pool in self.pools if pool.id == name)

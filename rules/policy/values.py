@@ -1,0 +1,67 @@
+"""The kinds of value a policy holds: exact numbers, names in two languages, terms with their unit."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from rules.fault import Text
+
+Mode = Literal[
+    "half_away_from_zero", "half_even", "half_toward_zero", "half_up", "half_down", "up", "down", "ceiling", "floor"
+]
+DateField = Literal["admission", "discharge", "settlement", "arrival"]
+Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+FundColumn = Literal[
+    "fund_pool_paid", "fund_large_paid", "fund_serious_paid", "fund_civil_paid", "fund_assist_paid", "fund_other_paid"
+]
+
+
+class Model(BaseModel):
+    """One table of a policy: frozen, and no key is let in that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def fault(zh: str, en: str) -> PydanticCustomError:
+    """Return an error of a validator that carries both languages."""
+    return PydanticCustomError("policy", "{en}", {"zh": zh, "en": en})
+
+
+def term(zh: str, en: str, unit: str = "", **keywords: Any) -> Any:  # noqa: ANN401 (pydantic types a Field as Any)
+    """Describe a key of the policy: its name in both languages and the unit of its value."""
+    return Field(json_schema_extra={"zh": zh, "en": en, "unit": unit}, **keywords)
+
+
+def term_of(model: type[BaseModel], key: str) -> tuple[Text, str]:
+    """Return name and unit of a key of a model."""
+    extra = model.model_fields[key].json_schema_extra
+    words = extra if isinstance(extra, dict) else {}
+    return Text(str(words.get("zh", key)), str(words.get("en", key))), str(words.get("unit", ""))
+
+
+def exact(value: object) -> object:
+    """Let an exact number in: a whole number or digits in quotes. A binary float has already lost its digits."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise fault(
+            f'{value!r} 应写成带引号的十进制数，如 "0.95"', f'{value!r} must be a decimal in quotes, such as "0.95"'
+        )
+    return value.strip() if isinstance(value, str) else value
+
+
+Number = Annotated[Decimal, BeforeValidator(exact), Field(allow_inf_nan=False)]
+Amount = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+class Bilingual(Model):
+    """A name in Chinese and English."""
+
+    zh: str
+    en: str
+
+    def text(self, lang: str) -> str:
+        """Return the name in `lang` ("zh" or "en")."""
+        return self.zh if lang == "zh" else self.en
