@@ -37,3 +37,8 @@ def near(word: str, known: Iterable[str]) -> Text:
     if 0 < len(names) <= 12:
         return Text(f"；可用：{'、'.join(names)}", f"; known: {', '.join(names)}")
     return Text("", "")
+
+
+def at(file: object, where: str, zh: str, en: str) -> Text:
+    """Return a message about one place of a file: a key path, or a row and column."""
+    return Text(f"{file}：{where}：{zh}", f"{file}: {where}: {en}") if where else Text(f"{file}：{zh}", f"{file}: {en}")

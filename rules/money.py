@@ -23,9 +23,9 @@ Key = TypeVar("Key", bound=Hashable)
 def round_whole(exact: Exact, mode: Mode) -> int:
     """Round an exact figure to a whole number.
 
-    `half_away_from_zero`, `half_even` and `half_toward_zero` go to the nearest and differ at exactly one half; `half_up`
-    and `half_down` send a half toward plus and minus infinity; `up` and `down` go away from and toward zero; `ceiling`
-    and `floor` toward plus and minus infinity.
+    `half_away_from_zero`, `half_even` and `half_toward_zero` go to the nearest and differ at exactly one half;
+    `half_up` and `half_down` send a half toward plus and minus infinity; `up` and `down` go away from and toward
+    zero; `ceiling` and `floor` toward plus and minus infinity.
     """
     numerator, denominator = Fraction(exact).as_integer_ratio()
     whole, rest = divmod(numerator, denominator)

@@ -311,10 +311,13 @@ class CaseClasses(Model):
 
 
 class BlankGroup(Model):
-    """Cases without a group (未入组): a share of charge over mean, without coefficients, or a share of the charge."""
+    """Cases without a group (未入组): a share of charge over mean, without coefficients, or a share of the charge.
 
-    pay: Literal["points", "actual"] = term("计付", "payment: points c ÷ M × base × factor, or charge × factor")
-    factor: Positive = term("折扣", "factor", "ratio")
+    `points`: c ÷ M × scale × factor; `actual`: charge × factor, outside points (factor 0: nothing is paid).
+    """
+
+    pay: Literal["points", "actual"] = term("计付", "payment")
+    factor: Amount = term("折扣", "factor", "ratio")
 
 
 class Auxiliary(Model):
@@ -489,11 +492,10 @@ class Exclusion(Model):
 
     charge_over: Positive = term("费用倍数（高于）", "charge more than this times the group mean", "ratio")
     share_over: Share = term("新项目占比（高于）", "share of listed new items in the charge above", "ratio")
-    kind: FeeKind = term("费用类别", "kind of cost compared")
+    kinds: tuple[FeeKind, ...] = term("费用类别", "kinds of cost compared, each with the mean of its own", min_length=1)
     money: Literal["total", "fund"] = term("口径", "extra is total or fund money")
     pool: Literal["same", "outside"] = term("来源", "pool that pays the extra")
     outlier_test: Literal["high", "both"] = term("极值判定", "lines tested on the charge less new items")
-    points: Literal["outside"] = term("点数", "the extra is money outside points", default="outside")
 
 
 class SeparateItem(Model):
@@ -514,3 +516,11 @@ class SeparateItem(Model):
         if (self.pay == "share") != (self.share is not None) or (self.pay == "per_unit") != (self.per_unit is not None):
             raise fault("share、per_unit 须与 pay 相符", "share and per_unit must agree with pay")
         return self
+
+
+class Reimbursement(Model):
+    """Policy reimbursement ratios, for the policy-ratio style: by insurance type, or by insurance type and level."""
+
+    ratios: dict[str, Share | dict[str, Share]] = term(
+        "报销比例", "ratio by insurance type (and level)", "ratio", min_length=1
+    )

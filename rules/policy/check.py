@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rules.fault import Text, UserError, near
+from rules.fault import Text, UserError, at, near
 from rules.policy.dated import Cut, as_of, change_days, series_faults, written
 from rules.policy.dated import Path as KeyPath
 from rules.policy.model import Rules
@@ -61,8 +61,9 @@ def load_policy(file: Path | str) -> Policy:
 def checked(document: Mapping[str, Any], file: Path) -> Policy:
     """Return the policy of a document, or refuse it with every fault of it."""
     valid = validity(document, file)
+    if stray := stray_days(document, file):
+        raise UserError(stray)
     faults = series_faults(document, valid, str(file))
-    faults += stray_days(document, file)
     for day in change_days(document, valid):
         cut = as_of(document, day, valid)
         faults += [fault for fault in day_faults(cut, day, file) if fault not in faults]
@@ -82,12 +83,8 @@ def validity(document: Mapping[str, Any], file: Path) -> tuple[date, date]:
     )
     first, last = days
     if type(first) is not date or type(last) is not date or last < first:
-        raise UserError(
-            Text(
-                f"{file}：valid 应写成 {{ from = 2026-01-01, to = 2026-12-31 }}",
-                f"{file}: valid must read {{ from = 2026-01-01, to = 2026-12-31 }}",
-            )
-        )
+        form = "{ from = 2026-01-01, to = 2026-12-31 }"
+        raise UserError(at(file, "valid", f"应写成 {form}", f"must read {form}"))
     return first, last
 
 
@@ -97,12 +94,8 @@ def stray_days(node: object, file: Path, path: KeyPath = ()) -> list[Text]:
     items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     for key, value in items:
         if key in {"from", "to"} and type(value) is not date:
-            faults.append(
-                Text(
-                    f"{file}：{written((*path, key))}：应为日期，如 2026-01-01",
-                    f"{file}: {written((*path, key))}: must be a date such as 2026-01-01",
-                )
-            )
+            where = written((*path, key))
+            faults.append(at(file, where, "应为日期，如 2026-01-01", "must be a date such as 2026-01-01"))
         faults += stray_days(value, file, (*path, key))
     return faults
 
@@ -124,12 +117,12 @@ def fault_text(detail: ErrorDetails, cut: Cut, day: date, file: Path) -> Text:
     kind, context = detail["type"], detail.get("ctx", {})
     path = plain(detail["loc"], cut.document, keep_last=kind == "missing")
     where = written(cut.place(path)) or "policy"
-    zh, en = meaning(kind, context, detail, cut)
+    zh, en = meaning(kind, context, detail)
     since = f" ({day})" if kind == "missing" else ""
-    return Text(f"{file}：{where}：{zh}{since}", f"{file}: {where}: {en}{since}")
+    return at(file, where, zh + since, en + since)
 
 
-def meaning(kind: str, context: Mapping[str, Any], detail: ErrorDetails, cut: Cut) -> Text:
+def meaning(kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> Text:
     """Return what is wrong, without the place."""
     value = detail["input"]
     if kind == "policy":
@@ -165,21 +158,19 @@ def reference_faults(document: Mapping[str, Any], cut: Cut, file: Path) -> Itera
         key = source.reference.split()[0] if source.reference.split() else ""
         if key not in documents and not source.reference.startswith(ILLUSTRATIVE):
             hint = near(key, documents)
-            yield Text(
-                f"{file}：{source.place}：依据 {source.reference!r} 不是 [documents] 的键加条款，也不是 illustrative{hint.zh}",
-                f"{file}: {source.place}: reference {source.reference!r} is neither a key of [documents] and a clause nor illustrative{hint.en}",
-            )
+            zh = f"依据 {source.reference!r} 应为 [documents] 的键加条款，或 illustrative{hint.zh}"
+            en = f"reference {source.reference!r} must be a key of [documents] and a clause, or illustrative{hint.en}"
+            yield at(file, source.place, zh, en)
     for path, value in numbers(cut.document):
         if cut.source(path) is None:
-            where = written(cut.place(path))
-            yield Text(f"{file}：{where}：{value} 没有依据（reference）", f"{file}: {where}: {value} has no reference")
+            yield at(file, written(cut.place(path)), f"{value} 没有依据（reference）", f"{value} has no reference")
 
 
 def numbers(node: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
     """Yield every number of a document with its path: whole numbers and digits in quotes."""
     if isinstance(node, Mapping):
         for key, value in node.items():
-            if key not in {"id", "insurance_types", "regions", "file"}:
+            if key not in {"id", "insurance_types", "regions", "file", "reference"}:
                 yield from numbers(value, (*path, key))
     elif isinstance(node, list):
         for n, value in enumerate(node):

@@ -9,12 +9,13 @@ carries no `from` holds for the whole validity of the policy.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from rules.fault import Text
+from rules.fault import Text, at
 
 DAY = timedelta(days=1)
-FRAME = ("from", "to", "reference")
+FRAME = ("from", "to")
 Path = tuple[str | int, ...]
 
 
@@ -109,8 +110,7 @@ class _Cutter:
             return None
         index, entry, days = found
         self.places[path] = (*place, index)
-        inner = self.table(entry, path, (*place, index), days)
-        return inner["value"] if set(inner) == {"value"} else inner
+        return self.table(entry, path, (*place, index), days)
 
     def table(self, node: Mapping[str, Any], path: Path, place: Path, days: tuple[date, date]) -> dict[str, Any]:
         if "from" in node or "to" in node:
@@ -125,14 +125,10 @@ class _Cutter:
                 continue
             inner = self.cut(value, (*path, key), (*place, key), days)
             if key == "values" and is_series(value):
-                out.update(inner if isinstance(inner, dict) else {} if inner is None else {"value": inner})
+                out.update(inner if isinstance(inner, dict) else {})
                 self.lift((*path, key), path)
             elif inner is not None:
-                out[key] = (
-                    inner["value"]
-                    if isinstance(inner, dict) and "value" in inner and set(inner) == {"value"}
-                    else inner
-                )
+                out[key] = lone(inner)
         return out
 
     def lift(self, inner: Path, outer: Path) -> None:
@@ -140,8 +136,8 @@ class _Cutter:
         n = len(inner)
         for source in [path for path in self.sources if path[:n] == inner]:
             self.sources[outer + source[n:]] = self.sources.pop(source)
-        for at in [path for path in self.places if path[:n] == inner]:
-            self.places[outer + at[n:]] = self.places.pop(at)
+        for spot in [path for path in self.places if path[:n] == inner]:
+            self.places[outer + spot[n:]] = self.places.pop(spot)
 
     def items(self, node: list[Any], path: Path, place: Path, days: tuple[date, date]) -> list[Any]:
         by_id: dict[object, list[tuple[int, Mapping[str, Any]]]] = {}
@@ -154,6 +150,11 @@ class _Cutter:
         kept += [found for entries in by_id.values() if (found := self.in_force(entries))]
         kept.sort(key=lambda item: item[0])
         return [self.cut(item, (*path, n), (*place, index), span) for n, (index, item, span) in enumerate(kept)]
+
+
+def lone(node: object) -> object:
+    """Return the value of a table that says nothing else, and any other node as it is."""
+    return node["value"] if isinstance(node, dict) and {"value"} <= set(node) <= {"value", "reference"} else node
 
 
 def days_hold(table: Mapping[str, Any], day: date) -> bool:
@@ -215,28 +216,18 @@ def series_faults(document: Mapping[str, Any], valid: tuple[date, date], file: s
     for path, entries in walk_series(document):
         starts = series_starts([entry for _, entry in entries], valid)
         spans = sorted((*entry_days(entry, starts, valid), written(place)) for place, entry in entries)
-        where = f"{file}: {written(path)}"
         for first, last, place in spans:
             if last < first or first > valid[1]:
-                faults.append(
-                    Text(
-                        f"{file}：{place}：{first} 起的值不在政策有效期（至 {valid[1]}）之内或先止后起",
-                        f"{file}: {place}: the value from {first} lies outside the policy's validity (to {valid[1]}) or ends before it begins",
-                    )
-                )
-        for (_, last, _), (first, _, place) in zip(spans, spans[1:], strict=False):
+                zh = f"{first} 起的值先止后起，或在政策有效期（至 {valid[1]}）之外"
+                en = f"the value from {first} ends before it begins or lies after the policy's last day {valid[1]}"
+                faults.append(at(file, place, zh, en))
+        for (_, last, _), (first, _, place) in pairwise(spans):
             if first <= last:
-                faults.append(
-                    Text(
-                        f"{where}：{first} 有两个值同时有效（{place}）",
-                        f"{where}: two values are valid on {first} ({place})",
-                    )
-                )
+                zh, en = f"{first} 有两个值同时有效（{place}）", f"two values are valid on {first} ({place})"
+                faults.append(at(file, written(path), zh, en))
             elif first > last + DAY:
+                gap = last + DAY, first - DAY
                 faults.append(
-                    Text(
-                        f"{where}：{last + DAY} 至 {first - DAY} 没有值",
-                        f"{where}: no value from {last + DAY} to {first - DAY}",
-                    )
+                    at(file, written(path), f"{gap[0]} 至 {gap[1]} 没有值", f"no value from {gap[0]} to {gap[1]}")
                 )
     return faults

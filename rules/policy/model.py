@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from rules.policy.calibration import Calibration
 from rules.policy.cases import (
     AddedPoints,
     Auxiliary,
@@ -14,6 +15,7 @@ from rules.policy.cases import (
     HospitalCoefficient,
     Kind,
     Money,
+    Reimbursement,
     Scores,
     SeparateItem,
     SpecialCase,
@@ -45,8 +47,10 @@ class Rules(Model):
     kinds: tuple[Kind, ...] = term("特殊类型", "special kinds", default=())
     special_case: SpecialCase | None = None
     exclusion: Exclusion | None = None
+    calibration: Calibration | None = None
     separate_items: tuple[SeparateItem, ...] = term("单独支付项目", "separately paid items", default=())
     patient_basis: Literal["item", "group"] = term("个人计费基础", "what patients pay by")
+    reimbursement: Reimbursement | None = None
     fund_split: FundSplit | None = None
     month: Monthly
     clearing: Clearing
@@ -86,6 +90,11 @@ class Rules(Model):
                 raise fault(
                     f'{name}.style = "{step.style}" 要求各池点值单位均为 charge_yuan',
                     f'{name}.style = "{step.style}" needs every pool\'s unit to be charge_yuan',
+                )
+            if step.style == "policy_ratio" and self.reimbursement is None:
+                raise fault(
+                    f'{name}.style = "policy_ratio" 须有 [reimbursement]',
+                    f'{name}.style = "policy_ratio" needs [reimbursement]',
                 )
             if step.style == "ratio" and "charge_yuan" in units and step.fund_ratio_level is None:
                 raise fault(

@@ -22,7 +22,7 @@ class Resolved:
     until: date
 
     def source(self, *path: str | int) -> Source | None:
-        """Return the source of a value, or of the nearest table around it: source("month", "prepayment_ratio")."""
+        """Return the source of a value, or of the nearest table around it; `path` is "month", "prepayment_ratio"."""
         return self.cut.source(path)
 
 

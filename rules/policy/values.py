@@ -23,6 +23,8 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    reference: str | None = None
+
 
 def fault(zh: str, en: str) -> PydanticCustomError:
     """Return an error of a validator that carries both languages."""

@@ -1,0 +1,46 @@
+"""How weights, scores and coefficients are measured from history: the parameters of a calibration."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rules.policy.values import Model, Number, Positive, Share, fault, term
+
+
+class Trimming(Model):
+    """Which charges of a group are kept: all, or those within percentiles, interquartile ranges or deviations."""
+
+    method: Literal["none", "percentile", "iqr", "sd"] = term("裁剪方法", "method")
+    low: Share = term("低百分位", "low percentile", "ratio", default=Decimal("0.025"))
+    high: Share = term("高百分位", "high percentile", "ratio", default=Decimal("0.975"))
+    k: Positive = term("倍数", "multiple", "ratio", default=Decimal("1.5"))
+    log: bool = term("对数", "on logarithms", default=False)
+
+
+class Calibration(Model):
+    """Weights from history: years, estimator, trimming, divisor, and what an unstable group takes."""
+
+    year_weights: dict[Annotated[str, Field(pattern=r"^\d{4}$")], Annotated[int, Field(gt=0)]] = term(
+        "年度权数", "weight of each year", min_length=1
+    )
+    estimator: Literal["mean_of_yearly_means", "case_weighted"] = term("估计方法", "estimator")
+    trimming: Trimming
+    divisor: Literal["mean_of_all", "reference_disease", "fixed_quota"] = term("除数", "divisor of a group's mean")
+    reference_disease: str | None = term("基准病种", "reference disease", default=None)
+    quota: Positive | None = term("每分金额", "money per point of the quota method", "yuan", default=None)
+    minimum_cases: Annotated[int, Field(ge=1)] = term("最少病例数", "least cases", "cases")
+    maximum_cv: Number | None = term("变异系数上限", "largest coefficient of variation", default=None)
+    unstable: Literal["parent_mean", "withhold"] = term("不稳定病组", "an unstable group")
+    not_lowered: tuple[str, ...] = term("不得下调的病组", "groups whose weight is not lowered", default=())
+    inversion: Literal["refused", "allowed"] = term("等级倒挂", "inversion between levels", default="refused")
+
+    @model_validator(mode="after")
+    def _divisor(self) -> "Calibration":
+        given = {"reference_disease": self.reference_disease, "fixed_quota": self.quota}
+        for name, value in given.items():
+            if (self.divisor == name) != (value is not None):
+                raise fault(
+                    f'divisor = "{name}" 与其参数必须同时出现', f'divisor = "{name}" and its parameter belong together'
+                )
+        return self
