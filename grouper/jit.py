@@ -5,9 +5,11 @@ Set NUMBA_DISABLE_JIT=1 to run the same code as plain Python, for a debugger or 
 """
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import ir
+from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -15,3 +17,19 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 def kernel(function: Kernel) -> Kernel:
     """Compile a function of typed arrays and numbers."""
     return cast("Kernel", numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+
+
+@intrinsic
+def _count_trailing_zeros(_context: Any, _word: Any) -> Any:  # noqa: ANN401  (numba's own protocol)
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return numba.types.uint64(numba.types.uint64), generate
+
+
+def _plain_trailing_zeros(word: int) -> int:
+    return (int(word) & -int(word)).bit_length() - 1
+
+
+lowest_bit: Callable[[Any], int] = _plain_trailing_zeros if numba.config.DISABLE_JIT else _count_trailing_zeros
+"""The position of the lowest set bit of a word that is not 0."""

@@ -1,4 +1,4 @@
-"""Rules as disjunctions of clauses: a clause is a set of literals, a literal a fact of the record that must hold or not.
+"""Rules as disjunctions of clauses: a clause is a set of literals, a literal a fact that must hold or must not.
 
 A fact is the smallest thing a kernel has to know about a record, one bit. `{ZYSS, QTSS} in S` is two facts, either of
 which will do; `{ZYZD, QTZD} not in S` is two facts, neither of which may hold.

@@ -7,6 +7,7 @@ some 400 classes of principal diagnoses and 2,000 of principal procedures.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,6 @@ from grouper.drg.clauses import Clause, CodeFact, CountFact, Fact, LevelFact, Nu
 from grouper.rule_language import Field
 from grouper.scheme.pack import RuleRow, Scheme
 
-_FIELDS: tuple[Field, ...] = ("ZYZD", "QTZD", "ZYSS", "QTSS")
 _SCALARS = ("NL", "XB", "XSRTL", "XSRTZ", "ZYTS", "LYFS", "KS")
 _OPERATORS = (">=", "<=", "<", ">", "=")
 _LEVELS = {"CC": k.CC, "MCC": k.MCC}
@@ -54,7 +54,7 @@ def compile_scheme(scheme: Scheme) -> CompiledScheme:
     procedure_number = _number(scheme, facts, "OP")
     is_known_diagnosis = _known(diagnosis_number, scheme.is_known_diagnosis)
     is_known_procedure = _known(procedure_number, scheme.is_known_procedure)
-    parts = {
+    parts: dict[str, Any] = {
         **_code_tables(scheme, rules, bits, diagnosis_number, procedure_number),
         **_complication_tables(scheme, bits, diagnosis_number),
         **_number_tables(bits),
@@ -114,14 +114,14 @@ def _is_principal(fact: Fact) -> bool:
 
 
 def _number_facts(rules: _Rules) -> dict[Fact, int]:
-    """Number the facts the kernel collects of a record. What an ADRG asks of principal codes is settled before."""
+    """Give a number to each fact collected of a record; what an ADRG asks of principal codes is settled before."""
     asked = [fact for _, clause in rules.adrg_clauses for fact, _ in clause if not _is_principal(fact)]
     asked += [fact for group in rules.drg_clauses for _, clause in group for fact, _ in clause]
     return {fact: bit for bit, fact in enumerate(sorted(set(asked), key=repr))}
 
 
 def _number(scheme: Scheme, facts: Iterable[Fact], kind: str) -> dict[str, int]:
-    """Number the codes of one kind, DI or OP, from 1."""
+    """Give a number, from 1, to each code of one kind, DI or OP."""
     is_diagnosis = kind == "DI"
     code_list = scheme.diagnosis_codes if is_diagnosis else scheme.procedure_codes
     names = {name for name in scheme.sets if name.startswith("OP") != is_diagnosis}
@@ -164,7 +164,7 @@ def _pack(bools: Bools) -> k.Bits:
 
 
 def _classes(numbers: Numbering, unions: Sequence[Iterable[str]]) -> tuple[k.Int32, Bools]:
-    """Put codes with the same memberships in one class; class 0 is in no union. Returns class of code, class × union."""
+    """Put codes of the same memberships in one class; class 0 is in none. Returns class of code, class × union."""
     held: dict[int, list[int]] = {}
     for column, codes in enumerate(unions):
         for code in codes:
@@ -182,10 +182,10 @@ def _classes(numbers: Numbering, unions: Sequence[Iterable[str]]) -> tuple[k.Int
 
 def _code_tables(
     scheme: Scheme, rules: _Rules, bits: Mapping[Fact, int], diagnoses: Numbering, procedures: Numbering
-) -> dict[str, object]:
+) -> dict[str, Any]:
     facts = dict.fromkeys(fact for clause in rules.every() for fact, _ in clause if isinstance(fact, CodeFact))
     adrg_clauses = [clause for _, clause in rules.adrg_clauses]
-    tables: dict[str, object] = {}
+    tables: dict[str, Any] = {}
     for field, name, numbers in (
         ("ZYZD", "principal_diagnosis", diagnoses),
         ("QTZD", "other_diagnosis", diagnoses),
@@ -235,7 +235,7 @@ def _words(bits: Sequence[int]) -> tuple[k.Int32, k.Bits]:
     return word, mask
 
 
-def _complication_tables(scheme: Scheme, bits: Mapping[Fact, int], numbers: Numbering) -> dict[str, object]:
+def _complication_tables(scheme: Scheme, bits: Mapping[Fact, int], numbers: Numbering) -> dict[str, Any]:
     table_number = {name: number for number, name in enumerate(scheme.exclusions)}
     level = np.zeros(len(numbers) + 1, np.uint8)
     exclusion = np.full(len(numbers) + 1, k.MISSING, np.int32)
@@ -258,13 +258,13 @@ def _complication_tables(scheme: Scheme, bits: Mapping[Fact, int], numbers: Numb
     }
 
 
-def _number_tables(bits: Mapping[Fact, int]) -> dict[str, object]:
+def _number_tables(bits: Mapping[Fact, int]) -> dict[str, Any]:
     facts = [fact for fact in bits if isinstance(fact, NumberFact)]
     word, bit = _words([bits[fact] for fact in facts])
     return {
         "number_scalar": np.array([_SCALARS.index(fact.scalar) for fact in facts], np.int32),
         "number_operator": np.array([_OPERATORS.index(fact.operator) for fact in facts], np.int32),
-        "number_value": np.array([fact.value for fact in facts], np.int64),
+        "number_value": np.array([fact.value for fact in facts], np.int32),
         "number_word": word,
         "number_bit": bit,
     }
@@ -272,29 +272,30 @@ def _number_tables(bits: Mapping[Fact, int]) -> dict[str, object]:
 
 def _count_tables(
     scheme: Scheme, bits: Mapping[Fact, int], diagnoses: Numbering, procedures: Numbering
-) -> dict[str, object]:
+) -> dict[str, Any]:
     facts = [fact for fact in bits if isinstance(fact, CountFact)]
     word, bit = _words([bits[fact] for fact in facts])
     return {
-        "count_diagnosis": _columns([_members(diagnoses, scheme.sets[fact.set]) for fact in facts], diagnoses),
-        "count_procedure": _columns([_members(procedures, scheme.sets[fact.set]) for fact in facts], procedures),
-        "count_fields": np.array([[field in fact.fields for field in _FIELDS] for fact in facts], np.uint8).reshape(
-            len(facts), len(_FIELDS)
-        ),
+        "count_diagnosis": _stacked([_members(diagnoses, scheme.sets[fact.set]) for fact in facts], diagnoses),
+        "count_procedure": _stacked([_members(procedures, scheme.sets[fact.set]) for fact in facts], procedures),
+        "count_diagnosis_fields": _counted_fields(facts, "ZYZD", "QTZD"),
+        "count_procedure_fields": _counted_fields(facts, "ZYSS", "QTSS"),
         "count_minimum": np.array([fact.minimum for fact in facts], np.int32),
         "count_word": word,
         "count_bit": bit,
     }
 
 
-def _columns(columns: Sequence[k.UInt8], numbers: Numbering) -> k.UInt8:
-    table = np.zeros((len(numbers) + 1, len(columns)), np.uint8)
-    for at, column in enumerate(columns):
-        table[:, at] = column
-    return table
+def _stacked(rows: Sequence[k.UInt8], numbers: Numbering) -> k.UInt8:
+    return np.array(rows, np.uint8).reshape(len(rows), len(numbers) + 1)
 
 
-def _clause_tables(rules: _Rules, bits: Mapping[Fact, int]) -> dict[str, object]:
+def _counted_fields(facts: Sequence[CountFact], *fields: Field) -> k.UInt8:
+    asked = [[field in fact.fields for field in fields] for fact in facts]
+    return np.array(asked, np.uint8).reshape(len(facts), len(fields))
+
+
+def _clause_tables(rules: _Rules, bits: Mapping[Fact, int]) -> dict[str, Any]:
     must, must_not = _masks([clause for _, clause in rules.adrg_clauses], bits)
     in_order = [entry for group in rules.drg_clauses for entry in group]
     drg_must, drg_must_not = _masks([clause for _, clause in in_order], bits)

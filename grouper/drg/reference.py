@@ -102,7 +102,7 @@ class Case:
     @cached_property
     def complications(self) -> list[tuple[str, str, str | None]]:
         """Other diagnoses that are complications: code, level, and the exclusion table that takes it out, or None."""
-        found = []
+        found: list[tuple[str, str, str | None]] = []
         for code in self.other_diagnoses:
             complication = self.scheme.complications.get(code)
             if complication is not None:

@@ -1,7 +1,7 @@
 """A scheme pack: the six tables of the official workbook with their meaning, loaded from a folder.
 
-Source: the layout of 《按病组(DRG)付费3.0版分组方案配置信息》. A pack is `scheme.toml` and CSV files (see docs/schemes.md);
-an overlay names a base pack and holds only changes.
+Source: the layout of 《按病组(DRG)付费3.0版分组方案配置信息》. A pack is `scheme.toml` and CSV files, see
+docs/schemes.md; an overlay names a base pack and holds only changes.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ PACKS = Path(__file__).parents[1] / "schemes"
 Level = Literal["CC", "MCC"]
 Required = Literal["sex", "age", "age_days", "birth_weight"]
 NEVER_EXCLUDED = "无"
+_LEVELS: dict[str, Level] = {"MCC": "MCC", "CC": "CC"}
 
 
 class _Strict(BaseModel):
@@ -47,7 +48,7 @@ class Valid(_Strict):
 
 
 class SchemeHead(_Strict):
-    """What scheme.toml says. `required`: age_days is asked of infants (age 0), birth_weight of the newborn (≤ 28 days)."""
+    """What scheme.toml says. Of `required`, age_days is asked of infants, birth_weight of newborns (≤ 28 days)."""
 
     id: str
     name: Names
@@ -167,7 +168,8 @@ def _load(folder: Path) -> Scheme:
     faults: list[Text] = []
     head = _read_head(folder)
     if head.base is None:
-        tables, changes = read_tables(folder, faults), ()
+        tables = read_tables(folder, faults)
+        changes: tuple[Change, ...] = ()
     else:
         base = _load_base(head.base, folder)
         tables, changes = {name: dict(table) for name, table in base.tables.items()}, base.changes
@@ -292,8 +294,8 @@ def _complications(table: Table, exclusions: Mapping[str, object], faults: list[
                     "exclusion", f"没有排除表“{exclusion}”{near.zh}", f"no exclusion table {exclusion!r}{near.en}"
                 )
             )
-        if level == "MCC" or level == "CC":
-            complications[fold(code)] = Complication(level, None if exclusion == NEVER_EXCLUDED else exclusion)
+        if level in _LEVELS:
+            complications[fold(code)] = Complication(_LEVELS[level], None if exclusion == NEVER_EXCLUDED else exclusion)
         else:
             faults.append(row.fault("level", f"“{level}”应为 MCC 或 CC", f"{level!r} should be MCC or CC"))
     return complications

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from grouper.fault import Text, UserError
+from grouper.fault import Text
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "mdc": ("order", "code", "name", "rule"),
@@ -21,7 +21,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "not_grouped_diagnosis": ("code",),
     "not_grouped_procedure": ("code",),
 }
-"""Tables of a pack and their columns; the official workbook's six sheets and the two lists of codes not to be grouped."""
+"""Tables of a pack and their columns: the official workbook's six sheets, and the codes not to be grouped."""
 OPTIONAL = ("not_grouped_diagnosis", "not_grouped_procedure")
 KEYS = {"sets": "set", "exclusions": "table"}
 """Key column of a table where it is not `code`."""

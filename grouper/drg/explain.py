@@ -1,0 +1,297 @@
+"""Explain the group of one case, line by line: what was tried, what hit, what was counted, and what would change it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from grouper.codes import CodeList, fold
+from grouper.drg.answer import REASONS, CaseGroup
+from grouper.drg.reference import Case, Record, Tested, Tried, group_case, holds
+from grouper.fault import Text
+from grouper.rule_language import Comparison, Count, Membership, Rule, atoms
+from grouper.scheme.pack import RuleRow, Scheme
+
+_STATUS = {
+    "grouped": Text("入组", "grouped"),
+    "ambiguous": Text("歧义", "ambiguous"),
+    "ungroupable": Text("未入组", "ungroupable"),
+    "invalid": Text("无效", "invalid"),
+}
+_FIELD = {
+    "ZYZD": Text("主要诊断", "principal diagnosis"),
+    "QTZD": Text("其他诊断", "other diagnosis"),
+    "ZYSS": Text("主要手术操作", "principal procedure"),
+    "QTSS": Text("其他手术操作", "other procedure"),
+}
+_NUMBER = {
+    "NL": Text("年龄（岁）", "age in years"),
+    "XB": Text("性别", "sex"),
+    "XSRTL": Text("天龄", "age in days"),
+    "XSRTZ": Text("新生儿体重（克）", "newborn weight in grams"),
+    "ZYTS": Text("住院天数", "length of stay"),
+    "LYFS": Text("离院方式", "way of discharge"),
+    "KS": Text("科别", "department"),
+}
+_RECORD_FIELD = {"NL": "age", "XSRTL": "age_days", "ZYTS": "length_of_stay"}
+_MOST_NEIGHBOURS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its lines."""
+
+    title: Text
+    lines: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The group of one case and how it came about."""
+
+    group: CaseGroup
+    sections: tuple[Section, ...]
+
+    def text(self, lang: str) -> str:
+        """Return the whole explanation in `lang`, ready to print."""
+        parts = []
+        for section in self.sections:
+            parts += [section.title.text(lang), *(f"  {line.text(lang)}" for line in section.lines), ""]
+        return "\n".join(parts).rstrip()
+
+
+def explain_case(scheme: Scheme, record: Record) -> Explanation:
+    """Explain the group of a record under a scheme, from the reference evaluator's trace."""
+    trace: list[Tried] = []
+    group = group_case(scheme, record, trace)
+    case = Case(scheme, record)
+    sections = [
+        Section(Text("结果", "Result"), tuple(_result(scheme, group))),
+        Section(Text("病例", "Case"), tuple(_case_lines(case))),
+    ]
+    if trace:
+        sections.append(Section(Text("依次检查的规则", "Rules tried, in order"), tuple(_trace_lines(trace))))
+        sections.append(Section(Text("并发症与合并症", "Complications"), tuple(_complication_lines(case))))
+        sections.append(
+            Section(Text("为何不入相邻组", "Why not the neighbouring groups"), tuple(_neighbours(case, group)))
+        )
+    changes = tuple(_changes(scheme, record, group))
+    if changes:
+        sections.append(Section(Text("什么会改变分组", "What would change the group"), changes))
+    return Explanation(group, tuple(section for section in sections if section.lines))
+
+
+def _result(scheme: Scheme, group: CaseGroup) -> Iterator[Text]:
+    name = scheme.head.name
+    yield Text(f"方案：{name.zh}（{scheme.id}）", f"scheme: {name.en} ({scheme.id})")
+    status = _STATUS[group.status]
+    yield Text(f"状态：{status.zh}", f"status: {status.en}")
+    names = {row.code: row.name for row in scheme.rule_rows()}
+    for level, code in (("MDC", group.mdc), ("ADRG", group.adrg), ("DRG", group.drg)):
+        if code is not None:
+            line = f"{level} {code} {names[code]}".rstrip()
+            yield Text(line, line)
+    if group.severity is not None:
+        yield Text(f"并发症等级：{group.severity}", f"severity: {group.severity}")
+    if group.reason is not None:
+        reason = REASONS[group.reason]
+        yield Text(f"原因：{reason.zh}（{group.reason}）", f"reason: {reason.en} ({group.reason})")
+
+
+def _case_lines(case: Case) -> Iterator[Text]:
+    for field, codes, code_list in _coded_fields(case):
+        for code in codes:
+            label = _named(code, code_list)
+            yield Text(f"{_FIELD[field].zh}：{label}", f"{_FIELD[field].en}: {label}")
+    for scalar, value in case.numbers.items():
+        if value is not None:
+            yield Text(f"{_NUMBER[scalar].zh}：{value}", f"{_NUMBER[scalar].en}: {value}")
+
+
+def _coded_fields(case: Case) -> Iterator[tuple[str, Sequence[str], CodeList]]:
+    diagnoses, procedures = case.scheme.diagnosis_codes, case.scheme.procedure_codes
+    yield "ZYZD", [case.principal_diagnosis] if case.principal_diagnosis else [], diagnoses
+    yield "QTZD", case.other_diagnoses, diagnoses
+    yield "ZYSS", [case.principal_procedure] if case.principal_procedure else [], procedures
+    yield "QTSS", case.other_procedures, procedures
+
+
+def _named(code: str, code_list: CodeList) -> str:
+    return f"{code_list.spelling(code)} {code_list.name(code)}".rstrip()
+
+
+def _trace_lines(trace: Sequence[Tried]) -> Iterator[Text]:
+    """One line for each row that held, with its evidence; rows that only failed on the principal codes are gathered."""
+    passed_over: list[str] = []
+    for tried in trace:
+        if not tried.holds and all(not test.hits for test in tried.tested) and len(tried.tested) <= 1:
+            passed_over.append(tried.row.code)
+            continue
+        yield from _passed_over(passed_over)
+        yield _tried_line(tried)
+    yield from _passed_over(passed_over)
+
+
+def _passed_over(codes: list[str]) -> Iterator[Text]:
+    if codes:
+        listed = " ".join(codes)
+        yield Text(f"不符合：{listed}", f"do not apply: {listed}")
+        codes.clear()
+
+
+def _tried_line(tried: Tried) -> Text:
+    row = tried.row
+    name = f"{row.code} {row.name}".rstrip()
+    if not row.text:
+        return Text(f"✓ {name}：无条件", f"✓ {name}: no condition")
+    mark = "✓" if tried.holds else "✗"
+    decisive = [test for test in tried.tested if test.holds == tried.holds] or list(tried.tested)
+    evidence = [_evidence(test, row.text) for test in decisive]
+    return Text(
+        f"{mark} {name}：{'；'.join(text.zh for text in evidence)}",
+        f"{mark} {name}: {'; '.join(text.en for text in evidence)}",
+    )
+
+
+def _evidence(test: Tested, text: str) -> Text:
+    atom = test.atom
+    condition = text[atom.start : atom.end]
+    if isinstance(atom, Comparison):
+        result = Text("成立", "holds") if test.holds else Text("不成立", "does not hold")
+        return Text(f"{condition} {result.zh}", f"{condition} {result.en}")
+    if not test.hits:
+        return Text(f"{condition}：无编码命中", f"{condition}: no code hits")
+    hits = list(dict.fromkeys((hit.field, hit.code, hit.set) for hit in test.hits))
+    zh = "、".join(f"{_FIELD[field].zh} {code} ∈ {name}" for field, code, name in hits)
+    en = ", ".join(f"{_FIELD[field].en} {code} ∈ {name}" for field, code, name in hits)
+    return Text(f"{condition}：{zh}", f"{condition}: {en}")
+
+
+def _complication_lines(case: Case) -> Iterator[Text]:
+    codes = case.scheme.diagnosis_codes
+    for code, level, excluded_by in case.complications:
+        label = _named(code, codes)
+        table = case.scheme.complications[code].exclusion
+        if excluded_by is not None:
+            principal = codes.spelling(case.principal_diagnosis)
+            yield Text(
+                f"{label}：{level}，被排除：主要诊断 {principal} 在 {excluded_by} 中",
+                f"{label}: {level}, excluded: the principal diagnosis {principal} is in {excluded_by}",
+            )
+        elif table is None:
+            yield Text(f"{label}：{level}，计入（从不排除）", f"{label}: {level}, counted (never excluded)")
+        else:
+            yield Text(
+                f"{label}：{level}，计入（主要诊断不在 {table} 中）",
+                f"{label}: {level}, counted (the principal diagnosis is not in {table})",
+            )
+    counted = {code for code, _, _ in case.complications}
+    others = [codes.spelling(code) for code in case.other_diagnoses if code not in counted]
+    if others:
+        yield Text(f"不是并发症或合并症：{'、'.join(others)}", f"not complications: {', '.join(others)}")
+
+
+def _neighbours(case: Case, group: CaseGroup) -> Iterator[Text]:
+    """Siblings in the ADRG, then the later ADRGs of the MDC whose rule holds too or fails by one condition."""
+    scheme = case.scheme
+    for drg in scheme.drgs.get(group.adrg or "", ()):
+        if drg.code != group.drg:
+            yield _why_not(drg, case)
+    near = []
+    is_later = False
+    for adrg in scheme.adrgs.get(group.mdc or "", ()):
+        if adrg.code == group.adrg:
+            is_later = True
+        elif not adrg.is_nameless_fallback and not adrg.is_ambiguous:
+            if is_later and holds(adrg.rule, case):
+                near.append(
+                    Text(
+                        f"{adrg.code} {adrg.name}：也符合，但排在 {group.adrg} 之后",
+                        f"{adrg.code} {adrg.name}: fits too, but stands after {group.adrg}",
+                    )
+                )
+            elif _failed(adrg.rule, case) and any(_hits(adrg.rule, case)):
+                near.append(_why_not(adrg, case))
+    yield from near[:_MOST_NEIGHBOURS]
+
+
+def _hits(rule: Rule, case: Case) -> Iterator[bool]:
+    return (bool(case.hits(atom)) for atom in atoms(rule) if isinstance(atom, Membership | Count))
+
+
+def _failed(rule: Rule, case: Case) -> list[Tested]:
+    tested: list[Tested] = []
+    holds(rule, case, tested)
+    return [test for test in tested if not test.holds]
+
+
+def _why_not(row: RuleRow, case: Case) -> Text:
+    name = f"{row.code} {row.name}".rstrip()
+    tested: list[Tested] = []
+    if holds(row.rule, case, tested):
+        return Text(f"{name}：也符合，但排在后面", f"{name}: fits too, but stands later")
+    evidence = [_evidence(test, row.text) for test in tested if not test.holds]
+    return Text(f"{name}：{'；'.join(t.zh for t in evidence)}", f"{name}: {'; '.join(t.en for t in evidence)}")
+
+
+def _changes(scheme: Scheme, record: Record, group: CaseGroup) -> Iterator[Text]:
+    """Single changes of the record that lead to another group, each tried with the reference evaluator."""
+    for what, changed in _single_changes(scheme, record):
+        other = group_case(scheme, changed)
+        if (other.status, other.adrg, other.drg) != (group.status, group.adrg, group.drg):
+            target = other.drg or other.adrg
+            zh = target or REASONS[other.reason or "no_adrg"].zh
+            en = target or REASONS[other.reason or "no_adrg"].en
+            yield Text(f"{what.zh} → {zh}", f"{what.en} → {en}")
+
+
+def _single_changes(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Record]]:
+    diagnoses, procedures = list(record.diagnoses or ()), list(record.procedures or ())
+    for at, code in enumerate(diagnoses[1:], start=1):
+        rest = [*diagnoses[:at], *diagnoses[at + 1 :]]
+        yield Text(f"去掉其他诊断 {code}", f"without other diagnosis {code}"), replace(record, diagnoses=rest)
+        yield (
+            Text(f"以 {code} 为主要诊断", f"{code} as principal diagnosis"),
+            replace(record, diagnoses=[code, *rest]),
+        )
+    for at, code in enumerate(procedures):
+        rest = [*procedures[:at], *procedures[at + 1 :]]
+        yield Text(f"去掉手术操作 {code}", f"without procedure {code}"), replace(record, procedures=rest)
+        if at:
+            yield (
+                Text(f"以 {code} 为主要手术操作", f"{code} as principal procedure"),
+                replace(record, procedures=[code, *rest]),
+            )
+    yield from _added_complications(scheme, record, diagnoses)
+    yield from _other_numbers(scheme, record)
+
+
+def _added_complications(scheme: Scheme, record: Record, diagnoses: list[str | None]) -> Iterator[tuple[Text, Record]]:
+    principal = fold(diagnoses[0] or "") if diagnoses else ""
+    for level in ("MCC", "CC"):
+        for code, complication in scheme.complications.items():
+            table = complication.exclusion
+            if complication.level == level and not (table and principal in scheme.exclusions[table]):
+                yield (
+                    Text(f"另有计入的 {level}（如 {code}）", f"with a counted {level} (such as {code})"),
+                    replace(record, diagnoses=[*diagnoses, code]),
+                )
+                break
+
+
+def _other_numbers(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Record]]:
+    """The nearest values at which some comparison of the scheme turns."""
+    limits: dict[str, set[int]] = {}
+    for row in scheme.rule_rows():
+        for atom in atoms(row.rule):
+            if isinstance(atom, Comparison) and atom.scalar in _RECORD_FIELD:
+                limits.setdefault(atom.scalar, set()).update((atom.value - 1, atom.value, atom.value + 1))
+    for scalar, values in limits.items():
+        now = getattr(record, _RECORD_FIELD[scalar])
+        if now is not None and not (scalar == "XSRTL" and record.age):
+            below = [value for value in values if 0 <= value < now]
+            above = [value for value in values if value > now]
+            for value in (max(below, default=None), min(above, default=None)):
+                if value is not None:
+                    yield (
+                        Text(f"{_NUMBER[scalar].zh}为 {value}", f"{_NUMBER[scalar].en} {value}"),
+                        replace(record, **{_RECORD_FIELD[scalar]: value}),
+                    )
