@@ -150,6 +150,14 @@ def inside_charge(total: pl.Expr, separately_paid: pl.Expr) -> pl.Expr:
     return total - separately_paid.fill_null(0)
 
 
+def case_mix_index(cases: Mapping[str, int], weights: Mapping[str, Fraction]) -> Fraction:
+    """Return the CMI: total weight over number of cases. Raises UserError for groups whose weight is not published."""
+    if unpublished := sorted(group for group, count in cases.items() if count and group not in weights):
+        raise UserError([Text(f"病组 {g} 没有公布权重", f"group {g} has no published weight") for g in unpublished])
+    total = sum((count * weights[group] for group, count in cases.items() if count), Fraction())
+    return total / sum(cases.values())
+
+
 def estimate(years: Mapping[int, Sums], year_weights: Mapping[int, int], estimator: Estimator) -> Fraction | None:
     """Return the mean charge (fen, exact) of several years, or None without cases.
 
