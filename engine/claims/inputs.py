@@ -1,0 +1,221 @@
+"""Inputs: files and folders, in a fixed order, opened as sources; everything wrong with their columns is said at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.claims.canonical import BY_NAME
+from engine.claims.cells import is_code_list, is_text
+from engine.claims.column_map import CODE_COLUMNS, CodeColumns, ColumnMap, Layout, load_map, locate, shipped_maps
+from engine.claims.source import Source
+from engine.claims.values import accepts
+from grouper.fault import Text, UserError
+from grouper.nearest import near_names
+
+TEXT_FILES = (".csv", ".txt", ".tsv")
+DATA_FILES = (".parquet", *TEXT_FILES, ".xlsx")
+
+
+def data_files(inputs: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the data files of inputs, sorted, and the files of folders that are none. Hidden and "_" files are passed over.
+
+    Raises UserError naming every input that does not exist, is empty of data files or of an unknown kind.
+    """
+    files: set[Path] = set()
+    ignored: set[Path] = set()
+    faults = []
+    for path in inputs:
+        if path.is_dir():
+            inside = [file for file in path.rglob("*") if file.is_file() and not _hidden(file, path)]
+            found = {file for file in inside if file.suffix.lower() in DATA_FILES}
+            ignored |= set(inside) - found
+            files |= found
+            if not found:
+                faults.append(
+                    Text(
+                        f"{path}：文件夹中没有 Parquet、CSV 或 Excel 文件",
+                        f"{path}: no Parquet, CSV or Excel file in the folder",
+                    )
+                )
+        elif not path.exists():
+            siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+            near = near_names(path.name, siblings)
+            faults.append(Text(f"{path}：文件不存在{near.zh}", f"{path}: no such file{near.en}"))
+        elif path.suffix.lower() not in DATA_FILES:
+            known = ", ".join(DATA_FILES)
+            faults.append(
+                Text(f"{path}：不支持的文件类型；可读 {known}", f"{path}: unknown kind of file; read are {known}")
+            )
+        else:
+            files.add(path)
+    if faults:
+        raise UserError(faults)
+    return sorted(files), sorted(ignored)
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "_", "~$")) for part in file.relative_to(folder).parts)
+
+
+def open_sources(files: Sequence[Path], column_map: ColumnMap) -> list[Source]:
+    """Open files by their kind; raises UserError with the fault of every file that cannot be read."""
+    sources: list[Source] = []
+    faults: list[Text] = []
+    for index, path in enumerate(files):
+        try:
+            sources.append(_open(path, index, column_map))
+        except UserError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise UserError(faults)
+    return sources
+
+
+def _open(path: Path, index: int, column_map: ColumnMap) -> Source:
+    from engine.claims.parquet import ParquetSource
+
+    _ = column_map
+    return ParquetSource(path, index)
+
+
+def check_columns(
+    sources: Sequence[Source],
+    layouts: Sequence[Layout],
+    column_map: ColumnMap,
+    required: Iterable[str],
+    keep: Iterable[str],
+) -> None:
+    """Raise UserError naming every column that is missing, of a type that cannot be read, or not the same in all files."""
+    faults: list[Text] = []
+    for source, layout in zip(sources, layouts, strict=True):
+        missing = [name for name in required if name not in layout.columns and name not in layout.codes]
+        faults += [_missing(name, source, column_map) for name in missing]
+        if missing:
+            faults += _fitting_map(source, missing)
+        for name, column in layout.columns.items():
+            kind = source.columns[column]
+            if not accepts(BY_NAME[name], kind):
+                faults.append(_wrong_type(source, column, kind, BY_NAME[name].label))
+        for name, codes in layout.codes.items():
+            faults += _code_faults(source, name, codes)
+    if not faults:
+        faults = [*_mixed(sources, layouts), *_kept(sources, keep)]
+    if faults:
+        raise UserError(faults)
+
+
+def _missing(name: str, source: Source, column_map: ColumnMap) -> Text:
+    wanted = column_map.sources(name) or (name,)
+    near = near_names(wanted[0], source.columns)
+    label = BY_NAME[name].label
+    titles = " / ".join(wanted)
+    return Text(
+        f"{source.path}：缺少列 {titles}（{label.zh}，标准列 {name}）{near.zh}",
+        f"{source.path}: no column {titles} ({label.en}; canonical {name}){near.en}",
+    )
+
+
+def _fitting_map(source: Source, missing: Sequence[str]) -> list[Text]:
+    """Name the shipped maps under which nothing would be missing."""
+    fitting = []
+    for name in shipped_maps():
+        layout = locate(load_map(name), source.columns, missing)
+        lists = [codes for codes in layout.codes.values() if _readable(source, codes)]
+        if len(layout.columns) + len(lists) == len(missing):
+            fitting.append(name)
+    if not fitting:
+        return []
+    names = ", ".join(fitting)
+    return [
+        Text(
+            f"{source.path}：列映射 {names} 适合该文件（--map）",
+            f"{source.path}: the column map {names} would fit (--map)",
+        )
+    ]
+
+
+def _readable(source: Source, codes: CodeColumns) -> bool:
+    kinds = [source.columns[column] for column in codes.columns]
+    if codes.single and is_code_list(kinds[0]):
+        return True
+    return (not codes.single or bool(codes.separators)) and all(_is_cell(kind) for kind in kinds)
+
+
+def _is_cell(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return is_text(kind) or pa.types.is_null(kind)
+
+
+def _code_faults(source: Source, name: str, codes: CodeColumns) -> list[Text]:
+    if _readable(source, codes):
+        return []
+    kinds = [source.columns[column] for column in codes.columns]
+    if codes.single and _is_cell(kinds[0]):
+        column = codes.columns[0]
+        fault = Text(
+            f"{source.path}：列 {column} 是文本，不是编码列表；以分隔符连接的编码请用列映射 delimited（--map）",
+            f"{source.path}: column {column} is text, not a list of codes; for codes joined by a separator use the map delimited (--map)",
+        )
+        return [fault]
+    return [
+        _wrong_type(source, column, kind, BY_NAME[name].label)
+        for column, kind in zip(codes.columns, kinds, strict=True)
+        if not _is_cell(kind)
+    ]
+
+
+def _wrong_type(source: Source, column: str, kind: pa.DataType, label: Text) -> Text:
+    return Text(
+        f"{source.path}：列 {column}（{label.zh}）的类型 {kind} 无法读取",
+        f"{source.path}: column {column} ({label.en}) has type {kind}, which cannot be read as such",
+    )
+
+
+def _mixed(sources: Sequence[Source], layouts: Sequence[Layout]) -> list[Text]:
+    """A column that only some files have would be silently half missing."""
+    faults = []
+    present = [{*layout.columns, *layout.codes} for layout in layouts]
+    for name in sorted(set().union(*present)):
+        lacking = [source.path for source, names in zip(sources, present, strict=True) if name not in names]
+        if lacking:
+            having = next(source.path for source, names in zip(sources, present, strict=True) if name in names)
+            faults.append(
+                Text(
+                    f"{lacking[0]}：没有列 {name}，而 {having} 有；各文件的列应一致",
+                    f"{lacking[0]}: no column {name}, but {having} has it; all files must have the same columns",
+                )
+            )
+    return faults
+
+
+def _kept(sources: Sequence[Source], keep: Iterable[str]) -> list[Text]:
+    """Kept columns go out as they are: they must exist everywhere, with one type."""
+    faults = []
+    for name in keep:
+        kinds: Mapping[Path, pa.DataType] = {
+            source.path: source.columns[name] for source in sources if name in source.columns
+        }
+        for source in sources:
+            if name not in source.columns:
+                near = near_names(name, source.columns)
+                faults.append(
+                    Text(
+                        f"{source.path}：没有要保留的列 {name}{near.zh}",
+                        f"{source.path}: no column {name} to keep{near.en}",
+                    )
+                )
+        if len(set(kinds.values())) > 1:
+            listed = ", ".join(f"{path}: {kind}" for path, kind in kinds.items())
+            faults.append(
+                Text(
+                    f"要保留的列 {name} 在各文件中类型不同：{listed}",
+                    f"column {name} to keep has several types: {listed}",
+                )
+            )
+    return faults
+
+
+def required_columns(required: Iterable[str]) -> tuple[str, ...]:
+    """Return the canonical columns that must exist: the id, the diagnoses and what the task requires."""
+    return tuple(dict.fromkeys(("case_id", CODE_COLUMNS[0], *required)))
