@@ -237,7 +237,7 @@ def fund_clearing(
         missing -= used[name]
     overrun, pro_rata = _bear(missing, rule, amounts, extra)
     left = returned - used["surplus_returned"]
-    to_hospitals = _surplus_of_hospitals(rule.pool_level, left + unspent)
+    to_hospitals = _surplus_of_hospitals(rule.pool_level, left + unspent) if _anyone(amounts) else 0
     keeps = min(unspent, left + unspent - to_hospitals) if pool.unspent_to == "reserve" else 0
     return Funding(
         from_reserve=used["reserve"],
@@ -265,13 +265,19 @@ def _bear(
         return overrun, 0
     last, _, who = rule.funding_order[-1].partition(":")
     if last == "overrun":
-        overrun[who] = overrun.get(who, 0) + missing
+        bearer = who if who != "hospitals" or _anyone(amounts) else "unfunded"
+        overrun[bearer] = overrun.get(bearer, 0) + missing
         return overrun, 0
     base = _pro_rata_base(rule, amounts, extra)
     cut = min(missing, sum(base.values()))
     if missing > cut:
         overrun["unfunded"] = missing - cut
     return overrun, cut
+
+
+def _anyone(amounts: Mapping[str, int]) -> bool:
+    """Tell whether any hospital has a clearing amount to share by."""
+    return any(amount > 0 for amount in amounts.values())
 
 
 def _hospitals_part(level: PoolLevel, missing: int) -> int:
