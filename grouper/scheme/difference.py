@@ -93,12 +93,12 @@ class Difference:
             table[item.change] += 1
         return counts
 
-    def lines(self, lang: str) -> Iterator[str]:
-        """Yield the difference in words, a line for each field of scheme.toml, row, set and table."""
-        for field in self.head:
-            yield f"scheme.toml {field}"
+    def lines(self, lang: str) -> dict[str, list[str]]:
+        """Return the difference in words, by table: a line for each field of scheme.toml, row, set and list."""
+        lines = {"scheme.toml": [f"scheme.toml {field}" for field in self.head]}
         for item in self._items():
-            yield item.line(lang)
+            lines.setdefault(item.table, []).append(item.line(lang))
+        return lines
 
     def _items(self) -> Iterator[RowDifference | CodesDifference]:
         yield from self.rows

@@ -1,0 +1,207 @@
+"""drgdip scheme: list, show, check, import, export and compare grouping schemes."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.options import Json, Lang, default_lang
+from grouper.fault import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grouper.scheme.pack import Scheme
+
+app = typer.Typer(help="Grouping schemes: list, show, check, import, export, diff.", no_args_is_help=True)
+
+SchemeName = Annotated[str, typer.Argument(metavar="SCHEME", help="Id of a shipped scheme, or the folder of a pack.")]
+All = Annotated[bool, typer.Option("--all", help="Print every line, not only the first of each kind.")]
+
+FIRST = 10
+"""Lines of one kind that are printed without --all."""
+
+
+@app.command("list")
+def list_schemes(lang: Lang = "", as_json: Json = False) -> None:
+    """List the schemes that come with the program."""
+    from grouper.scheme.figures import figures
+    from grouper.scheme.pack import load_scheme, shipped
+
+    schemes = [load_scheme(name) for name in shipped()]
+    if as_json:
+        _print_json([_described(scheme) for scheme in schemes])
+        return
+    rows = []
+    for scheme in schemes:
+        head, counted = scheme.head, figures(scheme)
+        name = Text(head.name.zh, head.name.en).text(_language(lang))
+        valid = f"{head.valid.start} – {head.valid.end or ''}"
+        rows.append((scheme.id, name, valid, counted.mdc, counted.adrg_groups, counted.drg_groups))
+    titles = Text("编号 名称 有效期 MDC ADRG DRG", "scheme name valid MDC ADRG DRG")
+    _print_table(titles.text(_language(lang)), rows)
+
+
+@app.command()
+def show(scheme: SchemeName, lang: Lang = "", as_json: Json = False, every: All = False) -> None:
+    """Show where a scheme comes from, its figures, and its changes with their reasons."""
+    from grouper.scheme.figures import LABELS
+    from grouper.scheme.pack import load_scheme
+
+    loaded = load_scheme(scheme)
+    described = _described(loaded)
+    if as_json:
+        _print_json(described)
+        return
+    rows = [(key, value) for key, value in described["head"].items()]
+    rows += [(LABELS[name].text(_language(lang)), count) for name, count in described["figures"].items()]
+    _print_table(Text("项目 内容", "item value").text(_language(lang)), [*rows, ("digest", loaded.digest)])
+    lines = [
+        f"{change['table']} {change['action']} {change['what']}: {change['reason']}" for change in described["changes"]
+    ]
+    _print_lines(lines, _language(lang), every)
+
+
+@app.command()
+def check(scheme: SchemeName, lang: Lang = "", as_json: Json = False) -> None:
+    """Check a scheme for lists and rules that disagree with each other."""
+    from grouper.scheme.check import check as check_scheme
+    from grouper.scheme.pack import load_scheme
+
+    findings = check_scheme(load_scheme(scheme))
+    if as_json:
+        _print_json([asdict(finding) | {"text": finding.text._asdict()} for finding in findings])
+        return
+    rows = [
+        (finding.name, finding.count, finding.text.text(_language(lang)), "; ".join(finding.examples[:5]))
+        for finding in findings
+    ]
+    _print_table(Text("发现 数量 说明 举例", "finding count meaning examples").text(_language(lang)), rows)
+
+
+@app.command("import")
+def import_workbook(
+    workbook: Annotated[Path, typer.Argument(metavar="WORKBOOK.xlsx", help="The official workbook, or an export.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder of the new pack; must not exist.")],
+    like: Annotated[
+        str, typer.Option("--like", metavar="SCHEME", help="Scheme from which what the workbook does not say is taken.")
+    ] = "chs-drg-3.0",
+    lang: Lang = "",
+    as_json: Json = False,
+    every: All = False,
+) -> None:
+    """Read the official workbook into a new pack, and report what was read and mended."""
+    from grouper.scheme.workbook_import import import_workbook as read
+    from grouper.scheme.workbook_sheets import REMARKS
+
+    result = read(workbook, out, like)
+    remarks = [remark._asdict() for remark in result.remarks]
+    if as_json:
+        _print_json({"folder": str(out), "digest": result.scheme.digest, "rows": dict(result.rows), "remarks": remarks})
+        return
+    _print_table(Text("工作表 行数", "sheet rows").text(_language(lang)), result.rows.items())
+    kinds = Counter(remark.kind for remark in result.remarks)
+    for kind, count in kinds.items():
+        _console().print(f"{REMARKS[kind].text(_language(lang))}: {count}", markup=False, soft_wrap=True)
+        _print_lines([r.line(_language(lang)) for r in result.remarks if r.kind == kind], _language(lang), every)
+    _console().print(Text(f"已写入 {out}", f"written to {out}").text(_language(lang)), markup=False, soft_wrap=True)
+
+
+@app.command("export")
+def export_workbook(
+    scheme: SchemeName,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.xlsx", help="The workbook to write.")],
+    lang: Lang = "",
+    as_json: Json = False,
+) -> None:
+    """Write a scheme as a workbook in the official layout."""
+    from grouper.scheme.pack import load_scheme
+    from grouper.scheme.workbook_export import export_workbook as write
+
+    loaded = load_scheme(scheme)
+    write(loaded, out)
+    if as_json:
+        _print_json({"file": str(out), "scheme": loaded.id, "digest": loaded.digest})
+    else:
+        _console().print(Text(f"已写入 {out}", f"written to {out}").text(_language(lang)), markup=False, soft_wrap=True)
+
+
+@app.command()
+def diff(a: SchemeName, b: SchemeName, lang: Lang = "", as_json: Json = False, every: All = False) -> None:
+    """Say which rules, groups, sets and complications differ from scheme A to scheme B."""
+    from grouper.scheme.difference import CHANGES, difference
+    from grouper.scheme.pack import load_scheme
+
+    found = difference(load_scheme(a), load_scheme(b))
+    if as_json:
+        _print_json(found.as_json())
+        return
+    counts = [(table, *by_change.values()) for table, by_change in found.counts().items()]
+    titles = [Text("表", "table").text(_language(lang)), *(text.text(_language(lang)) for text in CHANGES.values())]
+    _print_table(" ".join(titles), counts)
+    for lines in found.lines(_language(lang)).values():
+        _print_lines(lines, _language(lang), every)
+
+
+def _language(lang: str) -> str:
+    return lang or default_lang()
+
+
+def _described(scheme: "Scheme") -> dict[str, Any]:
+    from grouper.scheme.figures import figures
+    from grouper.scheme.tables import KEYS
+
+    changes = [
+        {
+            "table": change.table,
+            "action": change.action,
+            "what": " ".join(
+                filter(None, (change.row.values[KEYS.get(change.table, "code")], change.row.values.get("codes")))
+            ),
+            "reason": change.reason,
+        }
+        for change in scheme.changes
+    ]
+    head = scheme.head.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"head": head, "digest": scheme.digest, "figures": asdict(figures(scheme)), "changes": changes}
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
+def _print_json(data: object) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def _print_table(titles: str, rows: Iterable[Sequence[object]]) -> None:
+    from rich.table import Table
+
+    table = Table(*titles.split())
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    _console().print(table, markup=False)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {inner}" for key, inner in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _print_lines(lines: Sequence[str], lang: str, every: bool) -> None:
+    console = _console()
+    for line in lines if every else lines[:FIRST]:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    left = 0 if every else len(lines) - FIRST
+    if left > 0:
+        console.print(Text(f"  …… 另有 {left} 行（--all）", f"  … {left} more (--all)").text(lang), markup=False)
