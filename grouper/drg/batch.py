@@ -157,11 +157,13 @@ class Grouper:
         return tuple(name for name in NUMBER_COLUMNS if name in wanted | ({"age"} if "age_days" in wanted else set()))
 
     def group(self, batch: pa.RecordBatch) -> tuple[k.Answers, CodeNotes]:
-        """Group one batch of canonical columns (missing columns equal all-missing). Raises UserError on wrong types."""
-        notes = CodeNotes()
-        records = self._encode(batch, notes)
-        answers = k.group_records(self.compiled.tables, records)
-        return answers, notes
+        """Group one batch of canonical columns; an absent column is all-missing. Raises UserError on wrong types."""
+        records, notes = self.encode(batch)
+        return self.answer(records), notes
+
+    def answer(self, records: k.Records) -> k.Answers:
+        """Run the kernels on encoded records."""
+        return k.group_records(self.compiled.tables, records)
 
     def arrow(self, answers: k.Answers) -> pa.RecordBatch:
         """Return answers as dictionary-encoded columns: status, mdc, adrg, drg, severity, reason; null is none."""
@@ -181,7 +183,24 @@ class Grouper:
         ]
         return pa.record_batch(columns, names=list(ANSWER_COLUMNS))
 
-    def _encode(self, batch: pa.RecordBatch, notes: CodeNotes) -> k.Records:
+    def names(self, answers: k.Answers) -> dict[str, pa.DictionaryArray]:
+        """Return the official names of MDC, ADRG and DRG as dictionary-encoded columns."""
+        mdc = np.where(answers.adrg >= 0, self._mdc_of_adrg[answers.adrg], k.MISSING)
+        rows = {
+            "mdc_name": (mdc, self.compiled.scheme.mdcs),
+            "adrg_name": (answers.adrg, self.compiled.adrgs),
+            "drg_name": (answers.drg, self.compiled.drgs),
+        }
+        return {
+            name: pa.DictionaryArray.from_arrays(
+                pa.array(numbers.astype(np.int16), mask=numbers < 0), pa.array([row.name for row in named], pa.string())
+            )
+            for name, (numbers, named) in rows.items()
+        }
+
+    def encode(self, batch: pa.RecordBatch) -> tuple[k.Records, CodeNotes]:
+        """Turn canonical columns into what the kernels read, noting codes that were read otherwise than written."""
+        notes = CodeNotes()
         diagnosis_start, diagnosis, diagnosis_code = _read_codes(batch, "diagnoses", self.diagnoses, notes)
         procedure_start, procedure, procedure_code = _read_codes(batch, "procedures", self.procedures, notes)
         records = k.Records(
@@ -196,7 +215,7 @@ class Grouper:
         for column in records:
             # Arrow's buffers are read-only; a kernel is compiled once if all its inputs are.
             column.flags.writeable = False
-        return records
+        return records, notes
 
     def _numbers(self, batch: pa.RecordBatch) -> k.Int32:
         """Return what rules compare, [7, n]; a weight of 0 and an adult's day age are missing."""
@@ -220,6 +239,9 @@ def _column(batch: pa.RecordBatch, name: str) -> k.Int32:
     if name not in batch.schema.names or pa.types.is_null(batch.schema.field(name).type):
         return np.full(batch.num_rows, k.MISSING, np.int32)
     column = batch.column(name)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        # Departments come as text; only whole numbers can be compared.
+        column = pc.if_else(pc.match_substring_regex(column, r"^\d{1,9}$"), column, None)
     try:
         numbers: k.Int32 = column.cast(pa.int32()).fill_null(k.MISSING).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from grouper.codes import CodeList, fold
 from grouper.drg.answer import REASONS, CaseGroup
@@ -68,7 +69,7 @@ def explain_case(scheme: Scheme, record: Record) -> Explanation:
         Section(Text("病例", "Case"), tuple(_case_lines(case))),
     ]
     if trace:
-        sections.append(Section(Text("依次检查的规则", "Rules tried, in order"), tuple(_trace_lines(trace))))
+        sections.append(Section(Text("依次检查的规则", "Rules tried, in order"), tuple(_trace_lines(trace, case))))
         sections.append(Section(Text("并发症与合并症", "Complications"), tuple(_complication_lines(case))))
         sections.append(
             Section(Text("为何不入相邻组", "Why not the neighbouring groups"), tuple(_neighbours(case, group)))
@@ -114,19 +115,24 @@ def _coded_fields(case: Case) -> Iterator[tuple[str, Sequence[str], CodeList]]:
     yield "QTSS", case.other_procedures, procedures
 
 
+def _spelling(case: Case, field: str, code: str) -> str:
+    code_list = case.scheme.diagnosis_codes if field in {"ZYZD", "QTZD"} else case.scheme.procedure_codes
+    return code_list.spelling(code)
+
+
 def _named(code: str, code_list: CodeList) -> str:
     return f"{code_list.spelling(code)} {code_list.name(code)}".rstrip()
 
 
-def _trace_lines(trace: Sequence[Tried]) -> Iterator[Text]:
-    """One line for each row that held, with its evidence; rows that only failed on the principal codes are gathered."""
+def _trace_lines(trace: Sequence[Tried], case: Case) -> Iterator[Text]:
+    """One line for each row that held or nearly did, with its evidence; rows that no code hit are gathered."""
     passed_over: list[str] = []
     for tried in trace:
-        if not tried.holds and all(not test.hits for test in tried.tested) and len(tried.tested) <= 1:
+        if not tried.holds and not any(test.hits for test in tried.tested):
             passed_over.append(tried.row.code)
             continue
         yield from _passed_over(passed_over)
-        yield _tried_line(tried)
+        yield _tried_line(tried, case)
     yield from _passed_over(passed_over)
 
 
@@ -137,21 +143,21 @@ def _passed_over(codes: list[str]) -> Iterator[Text]:
         codes.clear()
 
 
-def _tried_line(tried: Tried) -> Text:
+def _tried_line(tried: Tried, case: Case) -> Text:
     row = tried.row
     name = f"{row.code} {row.name}".rstrip()
     if not row.text:
         return Text(f"✓ {name}：无条件", f"✓ {name}: no condition")
     mark = "✓" if tried.holds else "✗"
     decisive = [test for test in tried.tested if test.holds == tried.holds] or list(tried.tested)
-    evidence = [_evidence(test, row.text) for test in decisive]
+    evidence = list(dict.fromkeys(_evidence(test, row.text, case) for test in decisive))
     return Text(
         f"{mark} {name}：{'；'.join(text.zh for text in evidence)}",
         f"{mark} {name}: {'; '.join(text.en for text in evidence)}",
     )
 
 
-def _evidence(test: Tested, text: str) -> Text:
+def _evidence(test: Tested, text: str, case: Case) -> Text:
     atom = test.atom
     condition = text[atom.start : atom.end]
     if isinstance(atom, Comparison):
@@ -159,7 +165,7 @@ def _evidence(test: Tested, text: str) -> Text:
         return Text(f"{condition} {result.zh}", f"{condition} {result.en}")
     if not test.hits:
         return Text(f"{condition}：无编码命中", f"{condition}: no code hits")
-    hits = list(dict.fromkeys((hit.field, hit.code, hit.set) for hit in test.hits))
+    hits = list(dict.fromkeys((hit.field, _spelling(case, hit.field, hit.code), hit.set) for hit in test.hits))
     zh = "、".join(f"{_FIELD[field].zh} {code} ∈ {name}" for field, code, name in hits)
     en = ", ".join(f"{_FIELD[field].en} {code} ∈ {name}" for field, code, name in hits)
     return Text(f"{condition}：{zh}", f"{condition}: {en}")
@@ -228,19 +234,28 @@ def _why_not(row: RuleRow, case: Case) -> Text:
     tested: list[Tested] = []
     if holds(row.rule, case, tested):
         return Text(f"{name}：也符合，但排在后面", f"{name}: fits too, but stands later")
-    evidence = [_evidence(test, row.text) for test in tested if not test.holds]
+    evidence = list(dict.fromkeys(_evidence(test, row.text, case) for test in tested if not test.holds))
     return Text(f"{name}：{'；'.join(t.zh for t in evidence)}", f"{name}: {'; '.join(t.en for t in evidence)}")
 
 
 def _changes(scheme: Scheme, record: Record, group: CaseGroup) -> Iterator[Text]:
     """Single changes of the record that lead to another group, each tried with the reference evaluator."""
     for what, changed in _single_changes(scheme, record):
+        yield from _change(what, group_case(scheme, changed), group)
+    reached = {group[:4]}
+    for what, changed in _other_numbers(scheme, record):
         other = group_case(scheme, changed)
-        if (other.status, other.adrg, other.drg) != (group.status, group.adrg, group.drg):
-            target = other.drg or other.adrg
-            zh = target or REASONS[other.reason or "no_adrg"].zh
-            en = target or REASONS[other.reason or "no_adrg"].en
-            yield Text(f"{what.zh} → {zh}", f"{what.en} → {en}")
+        if other[:4] not in reached:
+            reached.add(other[:4])
+            yield from _change(what, other, group)
+
+
+def _change(what: Text, other: CaseGroup, group: CaseGroup) -> Iterator[Text]:
+    if other[:4] == group[:4]:
+        return
+    target = other.drg or other.adrg
+    reason = REASONS[other.reason or "no_adrg"]
+    yield Text(f"{what.zh} → {target or reason.zh}", f"{what.en} → {target or reason.en}")
 
 
 def _single_changes(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Record]]:
@@ -261,7 +276,6 @@ def _single_changes(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Reco
                 replace(record, procedures=[code, *rest]),
             )
     yield from _added_complications(scheme, record, diagnoses)
-    yield from _other_numbers(scheme, record)
 
 
 def _added_complications(scheme: Scheme, record: Record, diagnoses: list[str | None]) -> Iterator[tuple[Text, Record]]:
@@ -278,20 +292,21 @@ def _added_complications(scheme: Scheme, record: Record, diagnoses: list[str | N
 
 
 def _other_numbers(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Record]]:
-    """The nearest values at which some comparison of the scheme turns."""
+    """Yield the record with other numbers, nearest first: the values on both sides of what the scheme compares."""
+    fields = {**_RECORD_FIELD, "XSRTZ": scheme.head.newborn_weight}
     limits: dict[str, set[int]] = {}
     for row in scheme.rule_rows():
         for atom in atoms(row.rule):
-            if isinstance(atom, Comparison) and atom.scalar in _RECORD_FIELD:
+            if isinstance(atom, Comparison) and atom.scalar in fields:
                 limits.setdefault(atom.scalar, set()).update((atom.value - 1, atom.value, atom.value + 1))
     for scalar, values in limits.items():
-        now = getattr(record, _RECORD_FIELD[scalar])
-        if now is not None and not (scalar == "XSRTL" and record.age):
-            below = [value for value in values if 0 <= value < now]
-            above = [value for value in values if value > now]
-            for value in (max(below, default=None), min(above, default=None)):
-                if value is not None:
-                    yield (
-                        Text(f"{_NUMBER[scalar].zh}为 {value}", f"{_NUMBER[scalar].en} {value}"),
-                        replace(record, **{_RECORD_FIELD[scalar]: value}),
-                    )
+        now = getattr(record, fields[scalar])
+        if now is None or (scalar == "XSRTL" and record.age):
+            continue
+        for value in sorted(values - {now}, key=lambda value: abs(value - now)):
+            change: dict[str, Any] = {fields[scalar]: value}
+            if value >= 0:
+                yield (
+                    Text(f"{_NUMBER[scalar].zh}为 {value}", f"{_NUMBER[scalar].en} {value}"),
+                    replace(record, **change),
+                )

@@ -1,0 +1,249 @@
+"""The grouping run: claims files in, grouped claims out, streamed chunk by chunk over all cores."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.claims import CheckPolicy, Chunk, ClaimBatch, Claims, open_claims
+from engine.grouping_totals import ChunkCounts, GroupingTotals
+from engine.outputs.folder import replaced_folder
+from engine.outputs.grouped import Format, TableWriter
+from engine.provenance import input_files, program_versions
+from grouper.codes import clinical_crosswalk
+from grouper.drg import kernel as k
+from grouper.drg.batch import ANSWER_COLUMNS, Grouper
+from grouper.drg.compile import compile_scheme
+from grouper.fault import Text, UserError
+from grouper.scheme.pack import Scheme
+
+OUTPUT_COLUMNS = ("case_id", *ANSWER_COLUMNS, "mdc_name", "adrg_name", "drg_name")
+SUMMARY_VERSION = 1
+_REJECTED = pa.schema(
+    {"file": pa.string(), "row": pa.int64(), "case_id": pa.string(), "reason": pa.string(), "message": pa.string()}
+)
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class GroupingRequest:
+    """What a run is asked to do. `codes` is insurance (the schemes' own version) or clinical (converted first)."""
+
+    inputs: Sequence[Path]
+    scheme: Scheme
+    out: Path
+    compare: Scheme | None = None
+    column_map: str | Path | None = None
+    codes: str = "insurance"
+    keep: Sequence[str] = ()
+    names: bool = False
+    format: Format = "parquet"
+    checks: CheckPolicy = field(default_factory=CheckPolicy)
+    hash_key: bytes | None = None
+    lang: str = "en"
+
+
+@dataclass
+class Seconds:
+    """Seconds by stage, added up over threads; `wall` is what the user waited for."""
+
+    compile: float = 0.0
+    scan_ids: float = 0.0
+    read: float = 0.0
+    map_codes: float = 0.0
+    kernel: float = 0.0
+    write: float = 0.0
+    wall: float = 0.0
+
+    def add(self, stage: str, started: float) -> float:
+        """Book the time since `started` on a stage and return the time now."""
+        now = time.perf_counter()
+        setattr(self, stage, getattr(self, stage) + now - started)
+        return now
+
+    def merge(self, other: "Seconds") -> None:
+        """Add another thread's seconds."""
+        for stage, seconds in vars(other).items():
+            setattr(self, stage, getattr(self, stage) + seconds)
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    """One chunk, grouped under each scheme: what is written and what is added up."""
+
+    tables: tuple[pa.Table, ...]
+    rejects: pa.Table
+    counts: ChunkCounts
+    seconds: Seconds
+
+
+def run_grouping(request: GroupingRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Group claims files and write the output folder. Returns the summary, as written to summary.json.
+
+    `progress` is told the rows done. Raises UserError for bad input and CannotWriteError for bad output; the folder is
+    replaced as a whole or not at all.
+    """
+    started = time.perf_counter()
+    seconds = Seconds()
+    groupers = _groupers(request)
+    clock = seconds.add("compile", started)
+    _refuse_output_names(request.keep)
+    columns = tuple(dict.fromkeys(name for grouper in groupers for name in grouper.columns))
+    claims = open_claims(
+        request.inputs,
+        needed=("diagnoses", "procedures", *columns),
+        keep=request.keep,
+        required=("sex",),
+        column_map=request.column_map,
+        policy=request.checks,
+        hash_key=request.hash_key,
+    )
+    claims.scan(_threads())
+    seconds.add("scan_ids", clock)
+    with replaced_folder(request.out) as folder, ThreadPoolExecutor(1) as background:
+        inputs = background.submit(input_files, [source.path for source in claims.sources])
+        totals = _stream(request, claims, groupers, folder, seconds, progress)
+        summary = {
+            "version": SUMMARY_VERSION,
+            "program": program_versions(),
+            "options": _options(request),
+            **totals.summary(),
+            "inputs": inputs.result(),
+        }
+        seconds.add("wall", started)
+        summary["seconds"] = {name: round(value, 3) for name, value in vars(seconds).items()}
+        _write_json(folder / "findings.json", totals.findings().to_json())
+        _write_json(folder / "summary.json", summary)
+    return summary
+
+
+def _options(request: GroupingRequest) -> dict[str, Any]:
+    return {
+        "codes": request.codes,
+        "map": str(request.column_map or "canonical"),
+        "keep": list(request.keep),
+        "checks": dict(request.checks.actions),
+        "hashed_ids": request.hash_key is not None,
+    }
+
+
+def _threads() -> int:
+    return max(2, len(os.sched_getaffinity(0)))
+
+
+def _groupers(request: GroupingRequest) -> list[Grouper]:
+    """Compile the schemes, and the kernels where this machine has not yet."""
+    crosswalks = (clinical_crosswalk("icd10"), clinical_crosswalk("icd9cm3")) if request.codes == "clinical" else ()
+    schemes = [request.scheme] if request.compare is None else [request.scheme, request.compare]
+    groupers = [Grouper(compile_scheme(scheme), *crosswalks) for scheme in schemes]
+    nothing = pa.record_batch({"sex": pa.array([1], pa.int8()), "diagnoses": pa.array([["A00.000"]])})
+    for grouper in groupers:
+        grouper.group(nothing)
+    return groupers
+
+
+def _refuse_output_names(keep: Sequence[str]) -> None:
+    taken = [name for name in keep if name in OUTPUT_COLUMNS]
+    if taken:
+        listed = ", ".join(taken)
+        raise UserError(
+            Text(f"--keep {listed}：输出已使用此列名", f"--keep {listed}: the output has a column of this name itself")
+        )
+
+
+def _stream(
+    request: GroupingRequest,
+    claims: Claims,
+    groupers: Sequence[Grouper],
+    folder: Path,
+    seconds: Seconds,
+    progress: Progress | None,
+) -> GroupingTotals:
+    totals = GroupingTotals(claims.findings, groupers)
+    writers = [TableWriter(folder, name) for name in ("grouped", "compared")[: len(groupers)]]
+    with pq.ParquetWriter(folder / "rejected.parquet", _REJECTED, compression="zstd") as rejected:
+        for done in _in_order(claims, lambda chunk: _group_chunk(claims, chunk, groupers, names=request.names)):
+            clock = time.perf_counter()
+            for writer, table in zip(writers, done.tables, strict=True):
+                writer.write(table)
+            if done.rejects.num_rows:
+                rejected.write_table(_rejects(done.rejects, request.lang))
+            totals.add(done.counts)
+            seconds.add("write", clock)
+            seconds.merge(done.seconds)
+            if progress is not None:
+                progress(done.counts.rows_in)
+    clock = time.perf_counter()
+    for writer in writers:
+        writer.finish(request.format)
+    totals.write_tables(folder)
+    seconds.add("write", clock)
+    return totals
+
+
+def _in_order(claims: Claims, work: Callable[[Chunk], _Grouped]) -> Iterator[_Grouped]:
+    """Work on chunks in all cores, few at a time so that memory stays bounded, and yield them in input order."""
+    threads = _threads()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[_Grouped]] = deque()
+        try:
+            for chunk in claims.chunks():
+                waiting.append(pool.submit(work, chunk))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _group_chunk(claims: Claims, chunk: Chunk, groupers: Sequence[Grouper], *, names: bool) -> _Grouped:
+    seconds = Seconds()
+    clock = time.perf_counter()
+    batch = claims.read_chunk(chunk)
+    rows = _as_batch(batch.table)
+    clock = seconds.add("read", clock)
+    answers, tables, notes, records = [], [], [], None
+    for grouper in groupers:
+        records, found = grouper.encode(rows)
+        notes.append(found)
+        clock = seconds.add("map_codes", clock)
+        answers.append(grouper.answer(records))
+        tables.append(_columns(batch, grouper, answers[-1], names=names))
+        clock = seconds.add("kernel", clock)
+    counts = ChunkCounts.of(batch, records, answers, notes[0])
+    return _Grouped(tuple(tables), batch.rejects, counts, seconds)
+
+
+def _as_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+
+
+def _columns(batch: ClaimBatch, grouper: Grouper, answers: k.Answers, *, names: bool) -> pa.Table:
+    table = pa.Table.from_batches([grouper.arrow(answers)])
+    if names:
+        for name, column in grouper.names(answers).items():
+            table = table.append_column(name, column)
+    table = table.add_column(0, "case_id", batch.table["case_id"])
+    for name in batch.kept.column_names:
+        table = table.append_column(name, batch.kept[name])
+    return table
+
+
+def _rejects(rejects: pa.Table, lang: str) -> pa.Table:
+    columns = [*rejects.select(["file", "row", "case_id", "reason"]).columns, rejects[f"message_{lang}"]]
+    return pa.table(columns, schema=_REJECTED)
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
