@@ -14,62 +14,11 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from rules.fault import Text, UserError
-from rules.payment.trimming import NO_TRIMMING, Trimming, trim
+from rules.money import fen
+from rules.payment.trimming import trim
+from rules.policy.calibration import Calibration
 
-Estimator = Literal["mean_of_yearly_means", "case_weighted"]
-DivisorMethod = Literal["mean_of_all", "reference_disease", "fixed_quota"]
 Stability = Literal["stable", "no_cases", "few_cases", "high_variation"]
-
-
-@dataclass(frozen=True, slots=True)
-class Divisor:
-    """What a group's mean is divided by, times `base`.
-
-    mean_of_all: weights have base 1, scores 1000 or 100; reference_disease: the mean of group `reference`;
-    fixed_quota: `quota` fen per point, where the base does not apply.
-    """
-
-    method: DivisorMethod = "mean_of_all"
-    base: int = 1
-    reference: str | None = None
-    quota: int | None = None
-
-
-MEAN_OF_ALL = Divisor()
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How history becomes weights. Every field is a parameter of the dated policy.
-
-    year_weights: 1:2:7 from oldest to newest; years without cases are left out and the others renormalised.
-    minimum_cases and maximum_cv decide which groups are stable; an unstable one takes its parent's mean
-    (`parent_mean`) or stays unpublished (`withhold`).
-    """
-
-    year_weights: Mapping[int, int]
-    estimator: Estimator = "mean_of_yearly_means"
-    trimming: Trimming = NO_TRIMMING
-    divisor: Divisor = MEAN_OF_ALL
-    minimum_cases: int = 1
-    maximum_cv: Fraction | None = None
-    unstable: Literal["parent_mean", "withhold"] = "withhold"
-
-    def __post_init__(self) -> None:
-        """Refuse years without a positive weight and a divisor that lacks what its method needs."""
-        faults = [
-            Text(f"{year} 年的权数须为正数，现为 {weight}", f"the weight of year {year} must be positive, not {weight}")
-            for year, weight in self.year_weights.items()
-            if weight <= 0
-        ]
-        if not self.year_weights:
-            faults.append(Text("未给出任何年份的权数", "no year has a weight"))
-        if self.divisor.method == "reference_disease" and not self.divisor.reference:
-            faults.append(Text("基准病种法须指明基准病种", "the reference disease method needs the reference group"))
-        if self.divisor.method == "fixed_quota" and not (self.divisor.quota and self.divisor.quota > 0):
-            faults.append(Text("定额法须给出每分金额", "the fixed quota method needs a positive amount per point"))
-        if faults:
-            raise UserError(faults)
 
 
 class Sums(NamedTuple):
@@ -158,24 +107,40 @@ def case_mix_index(cases: Mapping[str, int], weights: Mapping[str, Fraction]) ->
     return total / sum(cases.values())
 
 
-def estimate(years: Mapping[int, Sums], year_weights: Mapping[int, int], estimator: Estimator) -> Fraction | None:
-    """Return the mean charge (fen, exact) of several years, or None without cases.
+def estimate(years: Mapping[int, Sums], rule: Calibration) -> Fraction | None:
+    """Return the mean charge (fen, exact) of several years by the policy's estimator, or None without cases.
 
     mean_of_yearly_means weights each year's mean, case_weighted each year's cases; years without cases are left out
-    of both.
+    of both, so that the weights of the others count alone.
     """
-    seen = {year: sums for year, sums in years.items() if sums.cases}
+    seen = [(rule.year_weights[str(year)], sums) for year, sums in years.items() if sums.cases]
     if not seen:
         return None
-    if estimator == "case_weighted":
-        charge = sum(year_weights[year] * sums.charge for year, sums in seen.items())
-        return Fraction(charge, sum(year_weights[year] * sums.cases for year, sums in seen.items()))
-    weighted = sum(year_weights[year] * Fraction(sums.charge, sums.cases) for year, sums in seen.items())
-    return Fraction(weighted) / sum(year_weights[year] for year in seen)
+    if rule.estimator == "case_weighted":
+        return Fraction(sum(w * sums.charge for w, sums in seen), sum(w * sums.cases for w, sums in seen))
+    weighted = sum((w * Fraction(sums.charge, sums.cases) for w, sums in seen), Fraction())
+    return weighted / sum(w for w, _ in seen)
 
 
-def calibrate(cases: pl.DataFrame, rule: Calibration, directory: pl.DataFrame | None = None) -> Calibrated:
-    """Calibrate weights or scores.
+def means_by(
+    cases: pl.DataFrame, rule: Calibration, key: str, charge: str = "charge"
+) -> dict[tuple[str, str], Fraction]:
+    """Return the mean of a charge column (fen, exact) of each (group, key), of the cases that trimming keeps.
+
+    The means by hospital level, and with a constant key those of drugs, consumables and procedures.
+    """
+    kept = trim(cases, rule.trimming).drop_nulls(key)
+    table = kept.group_by("group", key, "year").agg(pl.len(), pl.col(charge).cast(pl.Int128).sum())
+    years: dict[tuple[str, str], dict[int, Sums]] = {}
+    for group, of, year, count, total in table.iter_rows():
+        years.setdefault((group, str(of)), {})[year] = Sums(count, total)
+    return {keys: mean for keys, sums in sorted(years.items()) if (mean := estimate(sums, rule)) is not None}
+
+
+def calibrate(
+    cases: pl.DataFrame, rule: Calibration, base: int = 1, directory: pl.DataFrame | None = None
+) -> Calibrated:
+    """Calibrate weights (base 1) or scores (base 1000 or 100; a fixed quota knows no base).
 
     `cases`: group (string), parent (string, the ADRG or comprehensive group; may be null), year (int), charge (int64
     fen, inside the perimeter): all discharges, self-paid ones included, refunds already taken out with their
@@ -190,7 +155,7 @@ def calibrate(cases: pl.DataFrame, rule: Calibration, directory: pl.DataFrame | 
         (parents[group], group_years) for group, group_years in kept.items() if parents[group] is not None
     )
     everything = _merge(("", group_years) for group_years in kept.values()).get("", {})
-    mean_all = estimate(everything, rule.year_weights, rule.estimator)
+    mean_all = estimate(everything, rule)
     if mean_all is None:
         raise UserError(Text("没有可用于测算的病例", "there is no case to calibrate from"))
 
@@ -207,14 +172,14 @@ def calibrate(cases: pl.DataFrame, rule: Calibration, directory: pl.DataFrame | 
                 cases=total.cases,
                 trimmed=_total(untrimmed).cases - total.cases,
                 mean=mean,
-                mean_untrimmed=estimate(untrimmed, rule.year_weights, rule.estimator),
+                mean_untrimmed=estimate(untrimmed, rule),
                 cv=total.cv,
                 stability=stability,
                 mean_from=origin,
                 weight=None,
             )
         )
-    divisor = _divisor(rule, mean_all, kept)
+    divisor = _divisor(rule, base, mean_all, kept)
     weighed = tuple(g if g.mean is None else replace(g, weight=g.mean / divisor) for g in groups)
     return Calibrated(weighed, mean_all, divisor, _riv(kept))
 
@@ -224,9 +189,9 @@ def _mean(
 ) -> tuple[Fraction | None, Literal["own", "parent"] | None]:
     """Return the mean that makes the weight and where it comes from."""
     if stability == "stable":
-        return estimate(own, rule.year_weights, rule.estimator), "own"
-    if rule.unstable == "parent_mean" and _total(family).cases >= max(rule.minimum_cases, 1):
-        return estimate(family, rule.year_weights, rule.estimator), "parent"
+        return estimate(own, rule), "own"
+    if rule.unstable == "parent_mean" and _total(family).cases >= rule.minimum_cases:
+        return estimate(family, rule), "parent"
     return None, None
 
 
@@ -236,27 +201,23 @@ def _stability(sums: Sums, rule: Calibration) -> Stability:
         return "no_cases"
     if sums.cases < rule.minimum_cases:
         return "few_cases"
-    if rule.maximum_cv is not None and sums.scatter * sums.cases > (rule.maximum_cv * sums.charge) ** 2:
+    if rule.maximum_cv is not None and sums.scatter * sums.cases > (Fraction(rule.maximum_cv) * sums.charge) ** 2:
         return "high_variation"
     return "stable"
 
 
-def _divisor(rule: Calibration, mean_all: Fraction, kept: Mapping[str, Mapping[int, Sums]]) -> Fraction:
+def _divisor(rule: Calibration, base: int, mean_all: Fraction, kept: Mapping[str, Mapping[int, Sums]]) -> Fraction:
     """Return the fen per point: mean ÷ divisor is the weight or score."""
-    if rule.divisor.method == "fixed_quota":
-        return Fraction(rule.divisor.quota or 0)
-    if rule.divisor.method == "mean_of_all":
-        return mean_all / rule.divisor.base
-    reference = rule.divisor.reference or ""
-    mean = estimate(kept.get(reference, {}), rule.year_weights, rule.estimator)
+    if rule.divisor == "fixed_quota":
+        return fen(rule.quota or 0)
+    if rule.divisor == "mean_of_all":
+        return mean_all / base
+    reference = rule.reference_disease or ""
+    mean = estimate(kept.get(reference, {}), rule)
     if mean is None:
-        raise UserError(
-            Text(
-                f"基准病种 {reference} 在历史病例中没有出现",
-                f"the reference disease {reference} has no case in the history",
-            )
-        )
-    return mean / rule.divisor.base
+        zh = f"基准病种 {reference} 在历史病例中没有出现"
+        raise UserError(Text(zh, f"the reference disease {reference} has no case in the history"))
+    return mean / base
 
 
 def _riv(kept: Mapping[str, Mapping[int, Sums]]) -> Fraction | None:
@@ -340,7 +301,7 @@ def _refuse_bad_cases(cases: pl.DataFrame, rule: Calibration) -> None:
                 f"{count} historical cases have a negative charge: take refunds out with their originals first",
             )
         )
-    known = sorted(rule.year_weights)
+    known = sorted(int(year) for year in rule.year_weights)
     faults += [
         Text(
             f"历史病例含 {year} 年，但权数只给出 {known}：请去掉该年病例或给出权数",

@@ -7,57 +7,27 @@ log scale uses floating point, on single values whose sums are kept as integers.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import polars as pl
 
 from rules.fault import Text, UserError
-
-Method = Literal["none", "percentile", "iqr", "sd"]
+from rules.policy.calibration import Trimming
 
 # natural logarithms become integers at this scale, so that their sums do not depend on the order of the cases
 LOG_SCALE = 1 << 32
 
 
-@dataclass(frozen=True, slots=True)
-class Trimming:
-    """Which charges of a group are kept.
-
-    percentile: from the `low` to the `high` percentile (shares, 0.025 and 0.975); iqr: Q1 - k·IQR to Q3 + k·IQR;
-    sd: mean ± k·SD. `log` applies the rule to logarithms; a charge of zero then never stays.
-    """
-
-    method: Method = "none"
-    low: Fraction = Fraction(25, 1000)
-    high: Fraction = Fraction(975, 1000)
-    k: Fraction = Fraction(3, 2)
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse percentiles out of order and a negative k."""
-        if self.method == "percentile" and not 0 <= self.low < self.high <= 1:
-            raise UserError(
-                Text(
-                    f"裁剪百分位须满足 0 ≤ low < high ≤ 1，现为 {float(self.low)} 与 {float(self.high)}",
-                    f"percentiles must satisfy 0 ≤ low < high ≤ 1, not {float(self.low)} and {float(self.high)}",
-                )
-            )
-        if self.k < 0:
-            raise UserError(
-                Text(f"裁剪倍数 k 不得为负：{float(self.k)}", f"trimming k must not be negative: {float(self.k)}")
-            )
-
-
-NO_TRIMMING = Trimming()
-
-
 def trim(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
     """Return the cases that `rule` keeps, judged group by group over all years.
 
-    `cases`: group (string), charge (int64 fen); further columns stay. Row order is kept.
+    `cases`: group (string), charge (int64 fen); further columns stay. Row order is kept. percentile keeps from the
+    `low` to the `high` percentile, iqr from Q1 - k·IQR to Q3 + k·IQR, sd the mean ± k·SD; on the log scale a charge
+    of zero never stays. Raises UserError for percentiles out of order.
     """
+    if rule.method == "percentile" and rule.low >= rule.high:
+        zh = f"裁剪百分位 low {rule.low} 须小于 high {rule.high}"
+        raise UserError(Text(zh, f"the trimming percentile low {rule.low} must be below high {rule.high}"))
     if rule.method == "none" or cases.is_empty():
         return cases
     limits = bounds(cases, rule)
@@ -78,7 +48,9 @@ def bounds(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
 
 def _quantile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:
     """Yield the bounds by percentiles, or by quartiles and their distance."""
-    shares = (rule.low, rule.high) if rule.method == "percentile" else (Fraction(1, 4), Fraction(3, 4))
+    shares = (
+        (Fraction(rule.low), Fraction(rule.high)) if rule.method == "percentile" else (Fraction(1, 4), Fraction(3, 4))
+    )
     ordered = pl.col("charge").sort()
     statistics = cases.group_by("group").agg(
         pl.len().cast(pl.Int64).alias("n"),
@@ -89,7 +61,7 @@ def _quantile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str,
         low = _interpolate(low_from, low_to, (n - 1) * shares[0] % 1, log=rule.log)
         high = _interpolate(high_from, high_to, (n - 1) * shares[1] % 1, log=rule.log)
         if rule.method == "iqr":
-            margin = rule.k * (high - low)
+            margin = Fraction(rule.k) * (high - low)
             low, high = low - margin, high + margin
         yield (group, *_whole_fen(low, high, log=rule.log))
 
@@ -122,7 +94,7 @@ def _deviation_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str
     value = (pl.col("charge").log() * LOG_SCALE).round().cast(pl.Int64) if rule.log else pl.col("charge")
     wide = value.cast(pl.Int128)
     sums = cases.group_by("group").agg(pl.len().alias("n"), wide.sum().alias("s"), (wide * wide).sum().alias("q"))
-    a, b = rule.k.numerator, rule.k.denominator
+    a, b = rule.k.as_integer_ratio()
     for group, n, total, squares in sums.iter_rows():
         centre, root = b * total, math.isqrt(a * a * (n * squares - total * total))
         if rule.log:

@@ -18,8 +18,6 @@ from rules.payment.assessment import Effect, score_band, scores
 from rules.payment.bands import cliffs, granted
 from rules.payment.budget import income_check, monthly_amounts, pool_budget
 from rules.payment.calibration import (
-    Calibration,
-    Divisor,
     Sums,
     calibrate,
     case_mix_index,
@@ -48,6 +46,7 @@ from rules.payment.prepayment import FundState, advance, prepay
 from rules.payment.quota import QuotaVersion, hospital_quotas, total_control_deduction
 from rules.payment.statement import Line
 from rules.payment.weight_adjustment import deserves_own_group, is_primary_care_candidate, relative_change
+from rules.policy.calibration import Calibration
 from rules.policy.cases import Money
 from rules.policy.pools import Income, Pool, Quotas
 from rules.policy.settlement import Advance, Clearing, Indicator, Monthly, Overspend, ScoreBand, Surplus
@@ -87,8 +86,20 @@ def history(given: Given) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def calibration(**changes: object) -> Calibration:
+    plain = {
+        "year_weights": {"2025": 1},
+        "estimator": "mean_of_yearly_means",
+        "trimming": {"method": "none"},
+        "divisor": "mean_of_all",
+        "minimum_cases": 1,
+        "unstable": "withhold",
+    }
+    return Calibration.model_validate(plain | changes)
+
+
 def variation(given: Given) -> Answer:
-    group = calibrate(history(given), Calibration({2025: 1})).groups[0]
+    group = calibrate(history(given), calibration()).groups[0]
     assert group.mean is not None
     assert group.cv is not None
     return {
@@ -112,17 +123,15 @@ def cmi(given: Given) -> Answer:
 
 
 def group_scores(given: Given) -> Answer:
-    divisor = dict(given["divisor"])
-    if "quota" in divisor:
-        divisor["quota"] = int(fen(divisor["quota"]))
-    result = calibrate(history(given), Calibration({2025: 1}, divisor=Divisor(**divisor)))
+    result = calibrate(history(given), calibration(**given["divisor"]), given.get("base", 1))
     found = {g.group: printed(g.weight, 2) for g in result.groups if g.weight is not None}
     return {"mean_all": yuan(result.mean_all), **found}
 
 
 def three_years(given: Given) -> Answer:
-    years = {n: Sums(count, int(count * fen(mean))) for n, (count, mean) in enumerate(given["years"])}
-    mean = estimate(years, dict(enumerate(given["weights"])), given["estimator"])
+    years = {2023 + n: Sums(count, int(count * fen(mean))) for n, (count, mean) in enumerate(given["years"])}
+    weights = {str(2023 + n): weight for n, weight in enumerate(given["weights"])}
+    mean = estimate(years, calibration(estimator=given["estimator"], year_weights=weights))
     assert mean is not None
     return {"mean": yuan(mean)}
 
