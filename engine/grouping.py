@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 from engine.claims import CheckPolicy, Chunk, ClaimBatch, Claims, open_claims
 from engine.grouping_totals import ChunkCounts, GroupingTotals
 from engine.outputs.folder import replaced_folder
-from engine.outputs.grouped import Format, TableWriter
+from engine.outputs.grouped import FORMATS, Format, TableWriter
 from engine.provenance import input_files, program_versions
 from grouper.codes import clinical_crosswalk
 from grouper.drg import kernel as k
 from grouper.drg.batch import ANSWER_COLUMNS, Grouper
 from grouper.drg.compile import compile_scheme
 from grouper.fault import Text, UserError
+from grouper.nearest import near_names
 from grouper.scheme.pack import Scheme
 
 OUTPUT_COLUMNS = ("case_id", *ANSWER_COLUMNS, "mdc_name", "adrg_name", "drg_name")
@@ -30,7 +31,9 @@ SUMMARY_VERSION = 1
 _REJECTED = pa.schema(
     {"file": pa.string(), "row": pa.int64(), "case_id": pa.string(), "reason": pa.string(), "message": pa.string()}
 )
+CODE_VERSIONS = ("insurance", "clinical")
 Progress = Callable[[int], None]
+StartProgress = Callable[[int | None], Progress]
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class GroupingRequest:
     out: Path
     compare: Scheme | None = None
     column_map: str | Path | None = None
+    diagnosis_table: Path | None = None
+    procedure_table: Path | None = None
     codes: str = "insurance"
     keep: Sequence[str] = ()
     names: bool = False
@@ -85,11 +90,34 @@ class _Grouped:
     seconds: Seconds
 
 
-def run_grouping(request: GroupingRequest, progress: Progress | None = None) -> dict[str, Any]:
+def parse_codes(name: str) -> str:
+    """Read the version of codes; raises UserError unless it is insurance or clinical."""
+    if name not in CODE_VERSIONS:
+        near = near_names(name, CODE_VERSIONS)
+        raise UserError(
+            Text(
+                f"--codes {name}：应为 insurance 或 clinical{near.zh}",
+                f"--codes {name}: insurance or clinical{near.en}",
+            )
+        )
+    return name
+
+
+def parse_format(name: str) -> Format:
+    """Read the output format; raises UserError for one that is not written."""
+    for known in FORMATS:
+        if name == known:
+            return known
+    near = near_names(name, FORMATS)
+    listed = ", ".join(FORMATS)
+    raise UserError(Text(f"--format {name}：可用 {listed}{near.zh}", f"--format {name}: one of {listed}{near.en}"))
+
+
+def run_grouping(request: GroupingRequest, start_progress: StartProgress | None = None) -> dict[str, Any]:
     """Group claims files and write the output folder. Returns the summary, as written to summary.json.
 
-    `progress` is told the rows done. Raises UserError for bad input and CannotWriteError for bad output; the folder is
-    replaced as a whole or not at all.
+    `start_progress` is told the number of rows, where that is known, and returns what is told the rows done. Raises
+    UserError for bad input and CannotWriteError for bad output; the folder is replaced as a whole or not at all.
     """
     started = time.perf_counter()
     seconds = Seconds()
@@ -110,6 +138,7 @@ def run_grouping(request: GroupingRequest, progress: Progress | None = None) -> 
     seconds.add("scan_ids", clock)
     with replaced_folder(request.out) as folder, ThreadPoolExecutor(1) as background:
         inputs = background.submit(input_files, [source.path for source in claims.sources])
+        progress = start_progress(claims.row_count) if start_progress else None
         totals = _stream(request, claims, groupers, folder, seconds, progress)
         summary = {
             "version": SUMMARY_VERSION,

@@ -41,6 +41,15 @@ class CodeList:
         """Return the official name of a code in any spelling, or an empty string."""
         return self.names.get(fold(code), "")
 
+    def search(self, text: str) -> list[tuple[str, str]]:
+        """Return code and name of every entry whose code begins with, or whose name contains, the text."""
+        wanted = fold(text)
+        return [
+            (code, self.names[key])
+            for key, code in self.official.items()
+            if wanted and (key.startswith(wanted) or wanted in fold(self.names[key]))
+        ]
+
 
 @cache
 def load_code_list(name: str) -> CodeList:

@@ -1,1 +1,5 @@
-"""engine/cli."""
+"""The command line: `drgdip`."""
+
+from engine.cli.app import main
+
+__all__ = ["main"]

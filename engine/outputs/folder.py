@@ -26,6 +26,7 @@ def replaced_folder(out: Path) -> Iterator[Path]:
     out = out.absolute()
     _refuse_foreign(out)
     fresh = out.with_name(f".{out.name}.new-{os.getpid()}")
+    _remove_left_behind(out)
     try:
         fresh.mkdir(mode=0o700, parents=True)
         try:
@@ -37,6 +38,14 @@ def replaced_folder(out: Path) -> Iterator[Path]:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
         raise _cannot_write(out, error) from error
+
+
+def _remove_left_behind(out: Path) -> None:
+    """Remove what runs that were killed left beside `out`."""
+    for path in out.parent.glob(f".{out.name}.new-*"):
+        process = path.name.rpartition("-")[2]
+        if process.isdecimal() and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _refuse_foreign(out: Path) -> None:

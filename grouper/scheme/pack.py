@@ -26,6 +26,7 @@ PACKS = Path(__file__).parents[1] / "schemes"
 Level = Literal["CC", "MCC"]
 Required = Literal["sex", "age", "age_days", "birth_weight"]
 NEVER_EXCLUDED = "无"
+NATIONAL = "chs-drg-"
 _LEVELS: dict[str, Level] = {"MCC": "MCC", "CC": "CC"}
 
 
@@ -157,6 +158,13 @@ def shipped() -> list[str]:
     return sorted(folder.name for folder in PACKS.iterdir() if (folder / "scheme.toml").is_file())
 
 
+def in_force(day: date) -> str:
+    """Return the id of the national DRG scheme in force on a day: the latest one that has begun."""
+    heads = [_read_head(PACKS / name) for name in shipped() if name.startswith(NATIONAL)]
+    begun = [head for head in heads if head.valid.start <= day] or heads
+    return max(begun, key=lambda head: head.valid.start).id
+
+
 def load_scheme(scheme: str | Path) -> Scheme:
     """Load a shipped pack by id, or any pack by its folder. Raises UserError with every fault found."""
     folder = PACKS / scheme if isinstance(scheme, str) and scheme in shipped() else Path(scheme)
@@ -183,7 +191,7 @@ def _load(folder: Path) -> Scheme:
 def _read_head(folder: Path) -> SchemeHead:
     path = folder / "scheme.toml"
     if not path.is_file():
-        known = "、".join(shipped())
+        known = ", ".join(shipped())
         near = near_names(folder.name, shipped())
         raise UserError(
             Text(

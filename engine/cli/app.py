@@ -1,0 +1,55 @@
+"""All commands of drgdip, and what becomes of errors.
+
+Exit codes: 0 done, 1 a check found faults, 2 bad input or a wrong option, 3 the output cannot be written,
+130 interrupted.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from engine.cli import codes, explain, group, scheme, sql
+from engine.cli.options import language
+
+BAD_INPUT, CANNOT_WRITE = 2, 3
+
+app = typer.Typer(
+    name="drgdip",
+    help="Payment engine of a Chinese health-insurance bureau: DRG and DIP grouping, payment, settlement.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("group")(group.group)
+app.command("explain")(explain.explain)
+app.command("sql")(sql.sql)
+app.add_typer(scheme.app, name="scheme")
+app.add_typer(codes.app, name="codes")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:  # noqa: FBT003
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"drgdip {installed('drgdip')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. Errors for the user become messages; no traceback reaches the screen for them."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except Exception as error:
+        text = getattr(error, "text", None)
+        if text is None:
+            raise
+        sys.stderr.write(f"{text(language())}\n")
+        sys.exit(CANNOT_WRITE if type(error).__name__ == "CannotWriteError" else BAD_INPUT)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

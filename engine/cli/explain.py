@@ -1,0 +1,82 @@
+"""drgdip explain: why a case is in its group."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.options import Json, Lang
+
+if TYPE_CHECKING:
+    from grouper.drg.explain import Explanation
+
+Comma = "comma separated, the principal one first"
+
+
+def explain(
+    inputs: Annotated[list[Path] | None, typer.Argument(help="Claims files or folders, with --case.")] = None,
+    case: Annotated[str | None, typer.Option("--case", help="Id of the case to look up in the claims.")] = None,
+    dx: Annotated[list[str] | None, typer.Option("--dx", help=f"Diagnoses, {Comma}.")] = None,
+    proc: Annotated[list[str] | None, typer.Option("--proc", help=f"Procedures, {Comma}.")] = None,
+    sex: Annotated[int | None, typer.Option(help="1 male, 2 female.")] = None,
+    age: Annotated[int | None, typer.Option(help="Age in years.")] = None,
+    age_days: Annotated[int | None, typer.Option(help="Age in days, of an infant.")] = None,
+    weight: Annotated[int | None, typer.Option(help="Weight of a newborn in grams.")] = None,
+    length_of_stay: Annotated[int | None, typer.Option(help="Length of stay in days.")] = None,
+    scheme: Annotated[
+        str | None, typer.Option("--scheme", help="Scheme id or folder.", show_default="the national one in force")
+    ] = None,
+    column_map: Annotated[str | None, typer.Option("--map", help="Column map of the claims.")] = None,
+    lang: Lang = "",
+    as_json: Json = False,
+) -> None:
+    """Explain the group of one case: rules tried, codes that hit, complications, neighbours, what would change it."""
+    from datetime import date
+
+    from engine.explaining import find_record
+    from grouper.drg.explain import explain_case
+    from grouper.drg.reference import Record
+    from grouper.fault import Text, UserError
+    from grouper.scheme.pack import in_force, load_scheme
+
+    if bool(inputs) != bool(case) or bool(case) == bool(dx):
+        raise UserError(
+            Text(
+                "请给出 INPUT 与 --case，或 --dx（及 --proc、--sex、--age）",
+                "name INPUT and --case, or --dx (with --proc, --sex, --age)",
+            )
+        )
+    discharged = None
+    if inputs and case:
+        record, discharged = find_record(inputs, case, column_map)
+    else:
+        record = Record(
+            diagnoses=_codes(dx),
+            procedures=_codes(proc),
+            sex=sex,
+            age=age,
+            age_days=age_days,
+            birth_weight=weight,
+            admission_weight=weight,
+            length_of_stay=length_of_stay,
+        )
+    loaded = load_scheme(scheme or in_force(discharged or date.today()))  # noqa: DTZ011  (the office's own day)
+    explanation = explain_case(loaded, record)
+    typer.echo(
+        json.dumps(_as_data(explanation, lang), ensure_ascii=False, indent=2) if as_json else explanation.text(lang)
+    )
+
+
+def _codes(given: list[str] | None) -> list[str]:
+    return [code.strip() for codes in given or () for code in codes.replace("，", ",").split(",")]
+
+
+def _as_data(explanation: "Explanation", lang: str) -> dict[str, Any]:
+    return {
+        "group": explanation.group._asdict(),
+        "sections": [
+            {"title": section.title.text(lang), "lines": [line.text(lang) for line in section.lines]}
+            for section in explanation.sections
+        ],
+    }

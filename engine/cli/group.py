@@ -1,0 +1,192 @@
+"""drgdip group: a claims file in, grouped claims out."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from engine.cli.options import Json, Lang, language, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PLAIN_EVERY = 5.0
+"""Seconds between progress lines where the screen is not a terminal."""
+
+Inputs = Annotated[list[Path], typer.Argument(help="Claims: Parquet, CSV or Excel files, or folders of them.")]
+Scheme = Annotated[str, typer.Option("--scheme", help="Id of a scheme (drgdip scheme list) or the folder of a pack.")]
+Map = Annotated[str | None, typer.Option("--map", help="Column map: nhsa, delimited, wide, long, or a TOML file.")]
+Codes = Annotated[str, typer.Option(help="Version of the codes: insurance, or clinical (converted first).")]
+HashIds = Annotated[
+    Path | None, typer.Option("--hash-ids", metavar="KEYFILE", help="Replace person and case ids by keyed hashes.")
+]
+
+
+def group(
+    inputs: Inputs,
+    scheme: Scheme,
+    out: Annotated[Path, typer.Option(help="Folder for the results; replaced as a whole or not at all.")],
+    compare: Annotated[str | None, typer.Option(help="A second scheme: also write transitions.csv.")] = None,
+    column_map: Map = None,
+    diagnosis_table: Annotated[Path | None, typer.Option(help="Table of diagnoses, with --map long.")] = None,
+    procedure_table: Annotated[Path | None, typer.Option(help="Table of procedures, with --map long.")] = None,
+    codes: Codes = "insurance",
+    keep: Annotated[list[str] | None, typer.Option(help="Input columns to keep, comma separated.")] = None,
+    names: Annotated[bool, typer.Option("--names", help="Add the names of MDC, ADRG and DRG.")] = False,
+    kind: Annotated[str, typer.Option("--format", help="parquet, csv, xlsx or duckdb.")] = "parquet",
+    check: Annotated[list[str] | None, typer.Option(help="NAME=off|warn|reject, for a check of claims.")] = None,
+    hash_ids: HashIds = None,
+    lang: Lang = "",
+    as_json: Json = False,
+) -> None:
+    """Group claims under a scheme.
+
+    Writes grouped.<format> (one row per accepted claim), rejected.parquet, findings.json, code_notes.csv and
+    summary.json; with --compare also compared.<format> and transitions.csv.
+    """
+    from engine.claims import CheckPolicy, load_key, parse_actions
+    from engine.grouping import GroupingRequest, parse_codes, parse_format, run_grouping
+    from grouper.scheme.pack import load_scheme
+
+    request = GroupingRequest(
+        inputs=inputs,
+        scheme=load_scheme(scheme),
+        out=out,
+        compare=load_scheme(compare) if compare else None,
+        column_map=column_map,
+        diagnosis_table=diagnosis_table,
+        procedure_table=procedure_table,
+        codes=parse_codes(codes),
+        keep=[name.strip() for names_given in keep or () for name in names_given.split(",") if name.strip()],
+        names=names,
+        format=parse_format(kind),
+        checks=CheckPolicy(parse_actions(check or ())),
+        hash_key=load_key(hash_ids) if hash_ids else None,
+        lang=lang,
+    )
+    with _Progress() as progress:
+        summary = run_grouping(request, progress.start)
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+    else:
+        _print_summary(summary, out)
+
+
+class _Progress:
+    """Rows done, rate and time left: a bar on a terminal, plain lines elsewhere; both on standard error."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._total: int | None = None
+        self._began = self._said = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, total: int | None) -> Callable[[int], None]:
+        """Begin to count towards `total` rows (None: not known) and return what counts them."""
+        self._total = total
+        self._began = self._said = time.monotonic()
+        if sys.stderr.isatty():
+            return self._start_bar(total)
+        return self._count
+
+    def _start_bar(self, total: int | None) -> Callable[[int], None]:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(show_speed=True),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        task = self._bar.add_task("分组" if language() == "zh" else "grouping", total=total)
+        self._bar.start()
+        return lambda rows: self._bar.advance(task, rows)
+
+    def _count(self, rows: int) -> None:
+        self._done += rows
+        now = time.monotonic()
+        if now - self._said < _PLAIN_EVERY:
+            return
+        self._said = now
+        rate = self._done / (now - self._began)
+        left = f", {(self._total - self._done) / rate:.0f} s left" if self._total else ""
+        sys.stderr.write(f"{self._done:,} rows, {rate:,.0f} rows/s{left}\n")
+
+
+def _print_summary(summary: Mapping[str, Any], out: Path) -> None:
+    from rich.console import Console
+
+    from engine.claims.reasons import BY_CODE
+    from grouper.drg.answer import REASONS
+
+    console = Console()
+    rows, seconds = summary["rows"], summary["seconds"]
+    rate = rows["in"] / seconds["wall"]
+    say(
+        f"读入 {rows['in']:,} 行 = 接收 {rows['accepted']:,} + 拒收 {rows['rejected']:,}"
+        f"；用时 {seconds['wall']:.1f} 秒（{rate:,.0f} 行/秒）",
+        f"{rows['in']:,} rows in = {rows['accepted']:,} accepted + {rows['rejected']:,} rejected"
+        f" in {seconds['wall']:.1f} s ({rate:,.0f} rows/s)",
+    )
+    _print_statuses(console, summary, summary.get("compared"))
+    ungrouped = {f"{code}: {REASONS[code].text(language())}": count for code, count in summary["reason"].items()}
+    _print_counts(console, ("未入组原因", "not grouped because"), ungrouped)
+    rejected = {
+        f"{code}: {BY_CODE[code].text.text(language())}": count for code, count in summary["rejected_by_reason"].items()
+    }
+    _print_counts(console, ("拒收原因", "rejected because"), rejected)
+    stages = "  ".join(f"{name} {value:.2f}" for name, value in seconds.items())
+    say(f"各阶段秒数（多线程累计）：{stages}", f"seconds by stage, added up over threads: {stages}")
+    say(f"结果在 {out}", f"results are in {out}")
+
+
+def _print_statuses(console: "Console", summary: Mapping[str, Any], compared: Mapping[str, Any] | None) -> None:
+    from rich.table import Table
+
+    table = Table("状态" if language() == "zh" else "status")
+    for part in (summary, compared):
+        if part is not None:
+            table.add_column(part["scheme"]["id"], justify="right")
+            table.add_column("%", justify="right")
+    for status, count in summary["status"].items():
+        cells = []
+        for part in (summary, compared):
+            if part is not None:
+                number = count if part is summary else part["status"][status]
+                total = summary["rows"]["accepted"] or 1
+                cells += [f"{number:,}", f"{100 * number / total:.2f}"]
+        table.add_row(status, *cells)
+    console.print(table)
+
+
+def _print_counts(console: "Console", title: tuple[str, str], counts: Mapping[str, int]) -> None:
+    from rich.table import Table
+
+    if counts:
+        table = Table(title[0] if language() == "zh" else title[1])
+        table.add_column("病例" if language() == "zh" else "cases", justify="right")
+        for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+            table.add_row(name, f"{count:,}")
+        console.print(table)
