@@ -21,9 +21,9 @@ LOG_SCALE = 1 << 32
 def trim(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
     """Return the cases that `rule` keeps, judged group by group over all years.
 
-    `cases`: group (string), charge (int64 fen); further columns stay. Row order is kept. percentile keeps from the
-    `low` to the `high` percentile, iqr from Q1 - k·IQR to Q3 + k·IQR, sd the mean ± k·SD; on the log scale a charge
-    of zero never stays. Raises UserError for percentiles out of order.
+    `cases`: group (string), charge (int64 fen); further columns stay. Row order is kept. percentile cuts the share
+    below `low` and above `high`, iqr keeps from Q1 - k·IQR to Q3 + k·IQR, sd the mean ± k·SD; on the log scale a
+    charge of zero never stays. Raises UserError for percentiles out of order.
     """
     if rule.method == "percentile" and rule.low >= rule.high:
         zh = f"裁剪百分位 low {rule.low} 须小于 high {rule.high}"
@@ -41,35 +41,36 @@ def trim(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
 def bounds(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
     """Return group, lowest, highest: the smallest and largest charge (int64 fen) that `rule` keeps in each group."""
     positive = cases.filter(pl.col("charge") > 0) if rule.log else cases
-    find = _deviation_bounds if rule.method == "sd" else _quantile_bounds
+    find = {"percentile": _percentile_bounds, "iqr": _quartile_bounds, "sd": _deviation_bounds}[rule.method]
     rows = list(find(positive, rule))
     return pl.DataFrame(rows, schema={"group": pl.String, "lowest": pl.Int64, "highest": pl.Int64}, orient="row")
 
 
-def _quantile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:
-    """Yield the bounds by percentiles, or by quartiles and their distance."""
-    shares = (
-        (Fraction(rule.low), Fraction(rule.high)) if rule.method == "percentile" else (Fraction(1, 4), Fraction(3, 4))
+def _percentile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:
+    """Yield the bounds that cut at most the declared share of a group's cases from each end."""
+    low, high = Fraction(rule.low), 1 - Fraction(rule.high)
+    count, ordered = pl.len().cast(pl.Int64), pl.col("charge").sort()
+    first = count * low.numerator // low.denominator
+    last = count - 1 - count * high.numerator // high.denominator
+    yield from (
+        cases.group_by("group")
+        .agg(ordered.get(first.cast(pl.UInt32)).alias("lowest"), ordered.get(last.cast(pl.UInt32)).alias("highest"))
+        .iter_rows()
     )
-    ordered = pl.col("charge").sort()
+
+
+def _quartile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:
+    """Yield Q1 - k·IQR and Q3 + k·IQR; quartiles interpolate linearly between order statistics."""
+    ordered, last = pl.col("charge").sort(), pl.len().cast(pl.Int64) - 1
+    places = [last // 4, (last + 3) // 4, last * 3 // 4, (last * 3 + 3) // 4]
     statistics = cases.group_by("group").agg(
-        pl.len().cast(pl.Int64).alias("n"),
-        *(ordered.get(_rank(share)).alias(f"{name}_from") for name, share in zip("ab", shares, strict=True)),
-        *(ordered.get(_rank(share, up=True)).alias(f"{name}_to") for name, share in zip("ab", shares, strict=True)),
+        pl.len().alias("n"), *(ordered.get(place.cast(pl.UInt32)).alias(f"x{i}") for i, place in enumerate(places))
     )
-    for group, n, low_from, high_from, low_to, high_to in statistics.iter_rows():
-        low = _interpolate(low_from, low_to, (n - 1) * shares[0] % 1, log=rule.log)
-        high = _interpolate(high_from, high_to, (n - 1) * shares[1] % 1, log=rule.log)
-        if rule.method == "iqr":
-            margin = Fraction(rule.k) * (high - low)
-            low, high = low - margin, high + margin
-        yield (group, *_whole_fen(low, high, log=rule.log))
-
-
-def _rank(share: Fraction, *, up: bool = False) -> pl.Expr:
-    """Index of the order statistic at or next above (n - 1) × share, in integers."""
-    position = (pl.len().cast(pl.Int64) - 1) * share.numerator
-    return ((position + (share.denominator - 1 if up else 0)) // share.denominator).cast(pl.UInt32)
+    for group, n, *(below_1, above_1, below_3, above_3) in statistics.iter_rows():
+        q1 = _interpolate(below_1, above_1, Fraction(n - 1, 4) % 1, log=rule.log)
+        q3 = _interpolate(below_3, above_3, Fraction(3 * (n - 1), 4) % 1, log=rule.log)
+        margin = Fraction(rule.k) * (q3 - q1)
+        yield (group, *_whole_fen(q1 - margin, q3 + margin, log=rule.log))
 
 
 def _interpolate(below: int, above: int, part: Fraction, *, log: bool) -> Fraction:

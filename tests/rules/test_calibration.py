@@ -109,7 +109,7 @@ def plain_bounds(charges: list[int], rule: Trimming) -> tuple[Decimal, Decimal]:
 
     k = rule.k
     if rule.method == "percentile":
-        return quantile(Fraction(rule.low)), quantile(Fraction(rule.high))
+        return ordered[int(len(ordered) * rule.low)], ordered[-1 - int(len(ordered) * (1 - rule.high))]
     if rule.method == "iqr":
         q1, q3 = quantile(Fraction(1, 4)), quantile(Fraction(3, 4))
         return q1 - k * (q3 - q1), q3 + k * (q3 - q1)
