@@ -13,7 +13,7 @@ from itertools import combinations
 from grouper.codes import CodeList
 from grouper.drg.clauses import Clause, clauses, conjunction
 from grouper.fault import Text
-from grouper.rule_language import set_names
+from grouper.rule_language import Always, set_names
 from grouper.scheme.pack import RuleRow, Scheme
 from grouper.scheme.regions import NO_SET, CodeClasses, Region, covering
 
@@ -43,6 +43,10 @@ KINDS = {
     "unreachable": Text(
         "任何病例都不能进入的病组：条件相互矛盾，或已被箭头后的病组全部覆盖",
         "groups no case can reach: their conditions contradict, or the groups after the arrow take all of it",
+    ),
+    "adrg_without_drg": Text(
+        "没有无条件DRG的ADRG，其病例可能不属于任何DRG",
+        "ADRGs without an unconditional DRG: a case of theirs may match no DRG",
     ),
     "overlapping_surgical": Text(
         "同一MDC中主要手术操作有重叠的ADRG，排在前面的优先（重叠编码数）",
@@ -84,6 +88,7 @@ def check(scheme: Scheme) -> list[Finding]:
         "no_gate": rules.no_gate(),
         "two_gates": rules.two_gates(),
         "unreachable": rules.unreachable(),
+        "adrg_without_drg": _without_drg(scheme),
         "overlapping_surgical": rules.overlapping(surgical=True),
         "overlapping_medical": rules.overlapping(surgical=False),
         "unknown_diagnosis": _unknown(_diagnoses(scheme), scheme.diagnosis_codes),
@@ -216,6 +221,13 @@ def _closed(code: str, regions: list[Region], earlier: list[tuple[str, Region]])
             return None
         takers.update(dict.fromkeys(covered))
     return f"{code} ← {', '.join(takers)}" if takers else code
+
+
+def _without_drg(scheme: Scheme) -> Iterator[str]:
+    for rows in scheme.adrgs.values():
+        for adrg in rows:
+            if not any(isinstance(drg.rule, Always) for drg in scheme.drgs.get(adrg.code, ())):
+                yield adrg.code
 
 
 def _diagnoses(scheme: Scheme) -> Iterator[str]:

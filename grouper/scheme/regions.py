@@ -153,23 +153,32 @@ def _bounds(fact: NumberFact) -> tuple[float, float]:
 
 
 def covering(region: Region, earlier: Iterable[tuple[str, Region]]) -> list[str] | None:
-    """Return the names of the earlier regions that together take every case of `region`, or None if some are left."""
+    """Return earlier rules, no more than needed, that together take every case of `region`; None if some are left."""
+    takers = [
+        (name, taker)
+        for name, taker in earlier
+        if taker.diagnoses & region.diagnoses and taker.procedures & region.procedures and taker.takes_all_of(region)
+    ]
+    if not _covered(region, [taker for _, taker in takers]):
+        return None
+    for name in dict(takers):
+        others = [(other, taker) for other, taker in takers if other != name]
+        if _covered(region, [taker for _, taker in others]):
+            takers = others
+    return list(dict(takers))
+
+
+def _covered(region: Region, takers: Iterable[Region]) -> bool:
+    """Whether the diagnoses and procedures of the takers leave no pair of the region's."""
     left = [(region.diagnoses, region.procedures)]
-    names: dict[str, None] = {}
-    for name, taker in earlier:
-        if not (
-            taker.diagnoses & region.diagnoses and taker.procedures & region.procedures and taker.takes_all_of(region)
-        ):
-            continue
-        rest = []
-        for diagnoses, procedures in left:
-            if not (diagnoses & taker.diagnoses and procedures & taker.procedures):
-                rest.append((diagnoses, procedures))
-                continue
-            names[name] = None
-            rest.append((diagnoses & ~taker.diagnoses, procedures))
-            rest.append((diagnoses & taker.diagnoses, procedures & ~taker.procedures))
-        left = [(diagnoses, procedures) for diagnoses, procedures in rest if diagnoses and procedures]
-        if not left:
-            return list(names)
-    return None
+    for taker in takers:
+        pieces = [
+            piece
+            for diagnoses, procedures in left
+            for piece in (
+                (diagnoses & ~taker.diagnoses, procedures),
+                (diagnoses & taker.diagnoses, procedures & ~taker.procedures),
+            )
+        ]
+        left = [(diagnoses, procedures) for diagnoses, procedures in pieces if diagnoses and procedures]
+    return not left
