@@ -54,7 +54,7 @@ def import_workbook(path: Path, folder: Path, like: str | Path = NATIONAL) -> Im
     for name in OPTIONAL:
         tables[name] = {code: SheetRow(path, 0, {"code": code}) for code in said.pop(name, ())}
     _raise(book.faults)
-    is_national = tables["drg"].keys() == national.tables["drg"].keys()
+    is_national = not said and tables["drg"].keys() == national.tables["drg"].keys()
     head = _head(book, said, folder.name, national.head if is_national else model.head)
     amended = _amend(book, tables) if is_national else tables
     _build(head, amended, (), book.faults)
