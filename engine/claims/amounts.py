@@ -21,7 +21,7 @@ _AMOUNT = r"^([+-]?)(\d*)(?:\.(\d*))?$"
 
 
 class Fen(NamedTuple):
-    """Amounts in fen, null where empty or unreadable, and the rows that had digits below the fen (rounded half away from zero)."""
+    """Amounts in fen, null where empty or unreadable; rows with digits below the fen, rounded half away from zero."""
 
     values: pl.Series
     rounded: pl.Series

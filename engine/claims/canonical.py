@@ -30,6 +30,14 @@ class Column:
         """The Arrow type of the canonical column; money is int64 fen, times are local and without a zone."""
         return arrow_types()[f"int{self.bits}" if self.kind == "whole" else self.kind]
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units in which files may give the column, the usual one first; none where it has no unit."""
+        return UNITS.get("weight" if self.name.endswith("_weight") else self.kind, ())
+
+
+UNITS = {"money": ("yuan", "fen", "wan"), "weight": ("g", "kg"), "hours": ("hours", "minutes", "days")}
+
 
 @cache
 def arrow_types() -> dict[str, "pa.DataType"]:

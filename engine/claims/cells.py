@@ -1,16 +1,20 @@
 """Cells as files have them: text in any Arrow layout, trimmed; numbers in any type, made comparable."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 Mask = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.signedinteger[Any]]
+"""Places, numbers or counts of rows."""
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column holds text, in any of Arrow's layouts."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def is_code_list(kind: pa.DataType) -> bool:
@@ -51,7 +55,7 @@ def plain(cells: pa.Array) -> pa.Array:
 
 
 def as_text(cells: pa.Array) -> pa.Array:
-    """Return cells as strings without blanks around them; numbers as written without a decimal point, empty text as null."""
+    """Return cells as strings without blanks around them; whole numbers without a decimal point, empty text as null."""
     cells = plain(cells)
     if pa.types.is_floating(cells.type):
         numbers = series(cells).fill_nan(None)
@@ -66,7 +70,7 @@ def as_text(cells: pa.Array) -> pa.Array:
 
 
 def may_need_trimming(cells: pa.StringArray) -> bool:
-    """Tell whether any string is empty or holds a byte that could belong to a blank: a glance instead of a look at each."""
+    """Tell whether any string is empty or has a byte that a blank could have: a glance instead of a look at each."""
     if not len(cells):
         return False
     _, offsets, data = cells.buffers()

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from engine.claims.canonical import BY_NAME, FUND_PARTS
-from engine.claims.cells import Mask, mask, series
+from engine.claims.cells import Mask, Rows, mask, series
 from engine.claims.code_columns import entries
 from engine.claims.derived import full_years, stay_days
 from engine.claims.reasons import CHECKS
@@ -22,14 +22,15 @@ from grouper.fault import Text, UserError
 from grouper.nearest import near_names
 
 Action = Literal["off", "warn", "reject"]
+ACTIONS: tuple[Action, ...] = ("off", "warn", "reject")
 
 
 @dataclass(frozen=True)
 class CheckPolicy:
     """What each check does: off, warn (the default) or reject.
 
-    `as_of` is the day after which a date lies in the future (None: not checked); `sex_of_diagnosis` gives the only sex (1, 2) that a
-    principal diagnosis allows, by folded code.
+    `as_of` is the day after which a date lies in the future (None: not checked); `sex_of_diagnosis` gives the only
+    sex (1, 2) that a principal diagnosis allows, by folded code.
     """
 
     actions: Mapping[str, Action] = field(default_factory=dict)
@@ -47,17 +48,16 @@ def parse_actions(options: Iterable[str]) -> dict[str, Action]:
     faults = []
     for option in options:
         name, _, action = (part.strip() for part in option.partition("="))
+        known = next((known for known in ACTIONS if known == action), None)
         if name not in CHECKS:
             near = near_names(name, CHECKS)
             faults.append(
                 Text(f"--check {option}：没有检查项“{name}”{near.zh}", f"--check {option}: no check {name!r}{near.en}")
             )
-        elif action == "off" or action == "warn" or action == "reject":
-            actions[name] = action
+        elif known is None:
+            faults.append(Text(f"--check {option}：应为 off、warn 或 reject", f"--check {option}: off, warn or reject"))
         else:
-            faults.append(
-                Text(f"--check {option}：应为 off、warn 或 reject", f"--check {option}: must be off, warn or reject")
-            )
+            actions[name] = known
     if faults:
         raise UserError(faults)
     return actions
@@ -122,7 +122,7 @@ _CHECKS = (
 
 
 def failed_values(claims: pl.DataFrame, policy: CheckPolicy) -> Iterator[Failure]:
-    """Yield the failures of the checks on amounts, dates and ages. `claims` holds the canonical columns the task uses."""
+    """Yield the failures of the checks on amounts, dates and ages. `claims` has the canonical columns the task uses."""
     checks = [check for check in (*_CHECKS, *_future(policy.as_of)) if policy.action(check.name) != "off"]
     runnable = [check for check in checks if set(check.columns) <= set(claims.columns)]
     found = claims.select(check.fails.fill_null(value=False).alias(str(place)) for place, check in enumerate(runnable))
@@ -138,79 +138,88 @@ def _future(as_of: date | None) -> Iterator[Check]:
             yield Check("future_date", (name,), pl.col(name).cast(pl.Date) > as_of)
 
 
+_USUAL = {"diagnoses": r"^[A-Z]\d\d(\.[0-9x]+(\+[A-Z]\d\d(\.\d)?\*)?)?$", "procedures": r"^\d\d(\.[0-9x]+)?$"}
+"""Codes as the national lists spell nearly all of them: neither malformed nor TCM, known at one look."""
+
 _FORMS = {
     "diagnoses": r"^([a-z]\d{2}[0-9a-z.+*/]*|[a-z]{2,4}\d{2,}[0-9a-z.]*)$",
     "procedures": r"^\d{2}([.x][0-9a-z.]*)?$",
 }
 """Folded codes: ICD-10 with its additional and morphology codes, or a TCM code; ICD-9-CM-3."""
 
-TCM = r"^([a-z]\d{2}(\.\d{2}){2,}\.?|[a-z]{2,4}\d{2,}[0-9a-z.]*)$"
+_TCM = r"^([a-z]\d{2}(\.\d{2}){2,}\.?|[a-z]{2,4}\d{2,}[0-9a-z.]*)$"
 """Folded codes of TCM diseases: A04.01.01 (GB/T 15657-2021), BNP010 (GB/T 15657-1995)."""
 
 
 def failed_codes(
     name: str, codes: pa.ListArray, policy: CheckPolicy, sex: pl.Series | None = None
 ) -> Iterator[Failure]:
-    """Yield the failures of the checks on a list of codes; `sex` enables the check of the principal diagnosis against it."""
+    """Yield the failures of the checks on a list of codes; the principal diagnosis is checked against `sex`."""
     lists = _Lists(codes)
-    spelled = lists.folded
-    principal = name == "diagnoses"
-    failing: dict[str, Mask] = {}
-    if principal:
+    dictionary = lists.dictionary
+    unusual = np.flatnonzero(mask(~dictionary.str.contains(_USUAL[name])))
+    spelled = _folded(dictionary.gather(unusual))
+    failing = {
+        "empty_code": lists.partly_filled(),
+        "malformed_code": lists.any_of(unusual[mask(~spelled.str.contains(_FORMS[name]))]),
+    }
+    if name == "diagnoses":
         failing["no_diagnosis"] = lists.filled == 0
-    failing["empty_code"] = (lists.lengths > lists.filled) & (lists.filled > 0)
-    failing["malformed_code"] = lists.any_of(mask(~spelled.str.contains(_FORMS[name])))
-    if principal:
-        failing["tcm_principal"] = lists.first_of(mask(spelled.str.contains(TCM)))
-    if principal and sex is not None and policy.sex_of_diagnosis:
-        rule = policy.sex_of_diagnosis
-        right = spelled.replace_strict(list(rule), list(rule.values()), default=None, return_dtype=pl.Int8)
-        failing["sex_of_diagnosis"] = np.logical_or.reduce(
-            [lists.first_of(mask(right == own)) & mask(sex == 3 - own) for own in (1, 2)]
-        )
+        failing["tcm_principal"] = lists.first_of(unusual[mask(spelled.str.contains(_TCM))])
+        if sex is not None and policy.sex_of_diagnosis:
+            failing["sex_of_diagnosis"] = _wrong_sex(lists, policy.sex_of_diagnosis, sex)
     for check, rows in failing.items():
         if policy.action(check) != "off" and rows.any():
             yield Failure(check, name, rows, (name, "sex") if check == "sex_of_diagnosis" else (name,))
 
 
+def _wrong_sex(lists: "_Lists", rule: Mapping[str, int], sex: pl.Series) -> Mask:
+    right = _folded(lists.dictionary).replace_strict(rule, default=None, return_dtype=pl.Int8)
+    male, female = (lists.first_of(np.flatnonzero(mask(right == own))) for own in (1, 2))
+    return (male & mask(sex == 2)) | (female & mask(sex == 1))
+
+
+def _folded(codes: pl.Series) -> pl.Series:
+    return pl.Series([None if code is None else fold(code) for code in codes], dtype=pl.String)
+
+
 class _Lists:
-    """Code lists of a chunk, judged by their dictionary."""
+    """Code lists of a chunk, judged by the places of codes in their dictionary."""
 
     def __init__(self, codes: pa.ListArray) -> None:
         values = entries(codes)
-        self.folded = folded(values.dictionary)
-        self._places = (
-            values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            if values.null_count
-            else values.indices.to_numpy()
-        )
-        missing = codes.is_null().to_numpy(zero_copy_only=False)
-        self.lengths = np.where(missing, 0, np.diff(codes.offsets.to_numpy()))
-        self._starts = np.concatenate(([0], np.cumsum(self.lengths)))
-        self.filled = self._counts(self._places >= 0) if values.null_count else self.lengths
+        self.dictionary = series(values.dictionary)
+        self._offsets = codes.offsets.to_numpy()
+        self._lengths = np.diff(self._offsets)
+        self._codes = values.indices.fill_null(-1).to_numpy()
+        self.filled = self._lengths if not values.null_count else self._counts(self._codes >= 0)
 
-    def _counts(self, flags: Mask) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _counts(self, flags: Mask) -> Rows:
         running = np.concatenate(([0], np.cumsum(flags)))
-        return running[self._starts[1:]] - running[self._starts[:-1]]
+        counts: Rows = running[self._offsets[1:]] - running[self._offsets[:-1]]
+        return counts
 
-    def any_of(self, codes: Mask) -> Mask:
-        """Rows with any of the codes that are marked in the dictionary."""
-        if not codes.any():
-            return np.zeros(len(self.lengths), np.bool_)
-        return self._counts(np.append(codes, False)[self._places]) > 0
+    def partly_filled(self) -> Mask:
+        """Rows with a code and an empty entry."""
+        return (self._lengths > self.filled) & (self.filled > 0)
 
-    def first_of(self, codes: Mask) -> Mask:
-        """Rows whose first code is marked in the dictionary."""
-        found = np.zeros(len(self.lengths), np.bool_)
-        if codes.any():
-            filled = np.flatnonzero(self.lengths)
-            found[filled] = np.append(codes, False)[self._places[self._starts[:-1][filled]]]
+    def any_of(self, places: Rows) -> Mask:
+        """Rows with any of these codes."""
+        if not len(places):
+            return np.zeros(len(self._lengths), np.bool_)
+        hit: Mask = self._counts(self._marked(places)[self._codes]) > 0
+        return hit
+
+    def first_of(self, places: Rows) -> Mask:
+        """Rows whose first code is one of these."""
+        found = np.zeros(len(self._lengths), np.bool_)
+        if len(places):
+            listed = np.flatnonzero(self._lengths)
+            found[listed] = self._marked(places)[self._codes[self._offsets[listed]]]
         return found
 
-
-def folded(codes: pa.StringArray) -> pl.Series:
-    """Return a dictionary of codes folded for comparison (grouper.codes.fold), as a series."""
-    text = series(codes)
-    if text.str.len_bytes().sum() == text.str.len_chars().sum():
-        return text.str.replace_all(r"\s", "").str.to_lowercase()
-    return pl.Series([None if code is None else fold(code) for code in text], dtype=pl.String)
+    def _marked(self, places: Rows) -> Mask:
+        """Return a flag for each code of the dictionary, and a last false one for an empty entry (-1)."""
+        marked = np.zeros(len(self.dictionary) + 1, np.bool_)
+        marked[places] = True
+        return marked

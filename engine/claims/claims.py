@@ -1,4 +1,4 @@
-"""Claims: from files to canonical Arrow tables, chunk by chunk, with every rejected row and every finding accounted for."""
+"""Claims: from files to canonical Arrow tables, chunk by chunk; no row and no finding is lost."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +11,15 @@ import polars as pl
 import pyarrow as pa
 
 from engine.claims.canonical import BY_NAME, IDENTITIES
-from engine.claims.cells import as_text, series, single
+from engine.claims.cells import Rows, as_text, series, single
 from engine.claims.checks import CheckPolicy, failed_codes, failed_values
 from engine.claims.code_columns import read_codes
+from engine.claims.code_tables import CodeTables
 from engine.claims.column_map import ColumnMap, Layout, load_map, locate
 from engine.claims.derived import FROM_DATES, dates_for, filled_from_dates
-from engine.claims.duplicates import Key, Rows, id_hashes, repeated_rows
+from engine.claims.duplicates import Key, id_hashes, repeated_rows
 from engine.claims.findings import Example, Findings
-from engine.claims.inputs import check_columns, data_files, open_sources, required_columns
+from engine.claims.inputs import check_columns, data_files, open_sources, open_tables, required_columns
 from engine.claims.pseudonyms import pseudonyms
 from engine.claims.rejects import Faults
 from engine.claims.source import Cells, Chunk, Source
@@ -29,9 +30,9 @@ from engine.claims.values import read_values
 class ClaimBatch:
     """The claims of one chunk. `table`, `kept` and `row_number` hold the accepted rows only, in input order.
 
-    `table` has the needed canonical columns, `kept` the columns to keep as the file has them, `row_number` the 1-based rows of `source`.
-    `rejects` has one row per rejected case and reason: file, row, case_id, reason, message_zh, message_en.
-    rows_in = table.num_rows + rows_rejected.
+    `table` has the needed canonical columns, `kept` the columns to keep as the file has them, `row_number` the 1-based
+    rows of `source`. `rejects` has one row per rejected case and reason: file, row, case_id, reason, message_zh,
+    message_en. rows_in = table.num_rows + rows_rejected.
     """
 
     source: Path
@@ -45,7 +46,7 @@ class ClaimBatch:
     @property
     def rows_rejected(self) -> int:
         """Rows of the chunk that were rejected for one reason or several."""
-        return self.rows_in - self.table.num_rows
+        return self.rows_in - int(self.table.num_rows)
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Claims:
     keep: Sequence[str] = ()
     policy: CheckPolicy = field(default_factory=CheckPolicy)
     hash_key: bytes | None = None
+    tables: Sequence[CodeTables] = ()
     findings: Findings = field(default_factory=Findings)
     _chunks: list[Chunk] | None = None
     _repeated: dict[Key, Rows] = field(default_factory=dict)
@@ -85,7 +87,13 @@ class Claims:
             by_chunk = {chunk[:2]: future.result() for chunk, future in zip(chunks, running, strict=True)}
         places = {chunk[:2]: chunk for chunk in chunks}
         self._repeated = repeated_rows(by_chunk, lambda key: self._ids(places[key]), threads)
+        self._join(chunks)
         self._chunks = chunks
+
+    def _join(self, chunks: Sequence[Chunk]) -> None:
+        for table in self.tables:
+            table.join(lambda: ((chunk[:2], self._ids(chunk)) for chunk in chunks))
+            self.findings.add("unmatched_code_row", table.name, table.unmatched)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the pieces of all inputs in order."""
@@ -121,27 +129,38 @@ def open_claims(
     keep: Sequence[str] = (),
     required: Sequence[str] = (),
     column_map: str | Path | None = None,
+    diagnosis_table: Path | None = None,
+    procedure_table: Path | None = None,
     policy: CheckPolicy | None = None,
     hash_key: bytes | None = None,
 ) -> Claims:
     """Open claims files and check their columns.
 
-    `needed` names the canonical columns the task uses; of them only case_id, diagnoses and those `required` must exist. `keep` names
-    columns of the files that go along as they are. `column_map` is a shipped map's name or a TOML file. Raises UserError with everything
-    that is wrong with files and columns.
+    `needed` names the canonical columns the task uses; of them only case_id, diagnoses and those `required` must
+    exist. `keep` names columns of the files that go along as they are. `column_map` is a shipped map's name or a TOML
+    file. `diagnosis_table` and `procedure_table` are files or folders with one code a row, where the claims have no
+    lists. Raises UserError with everything that is wrong with files and columns.
     """
     chosen = load_map(column_map)
     files, ignored = data_files(inputs)
     wanted = tuple(dict.fromkeys(("case_id", *needed)))
+    tables = open_tables({"diagnoses": diagnosis_table, "procedures": procedure_table}, chosen, wanted)
+    joined = [table.name for table in tables]
     sources = open_sources(files, chosen)
-    layouts = [locate(chosen, source.columns, (*wanted, *dates_for(wanted))) for source in sources]
-    check_columns(sources, layouts, chosen, required_columns(required), keep)
-    claims = Claims(sources, layouts, chosen, wanted, tuple(keep), policy or CheckPolicy(), hash_key)
+    in_files = [name for name in (*wanted, *dates_for(wanted)) if name not in joined]
+    layouts = [locate(chosen, source.columns, in_files) for source in sources]
+    check_columns(sources, layouts, chosen, [name for name in required_columns(required) if name not in joined], keep)
+    claims = Claims(sources, layouts, chosen, wanted, tuple(keep), policy or CheckPolicy(), hash_key, tables)
     for name in wanted:
-        if name not in layouts[0].columns and name not in layouts[0].codes:
+        derivable = name in FROM_DATES and set(FROM_DATES[name]) <= set(layouts[0].columns)
+        if name not in {*layouts[0].columns, *layouts[0].codes, *joined} and not derivable:
             claims.findings.add("absent_column", name, 1)
     for path in ignored:
         claims.findings.add("ignored_file", "", 1, [Example(str(path), 0, "", "")])
+    for source, layout in zip(sources, layouts, strict=True):
+        spelled = [layout.columns["case_id"], *(column for codes in layout.codes.values() for column in codes.columns)]
+        for column in source.numeric(spelled):
+            claims.findings.add("numeric_id", column, 1, [Example(str(source.path), 0, "", "")])
     return claims
 
 
@@ -168,6 +187,7 @@ class _Chunk:
         self._judge_ids()
         columns = {name: self._read(name) for name in self.layout.columns}
         codes = {name: self._read_codes(name) for name in self.layout.codes}
+        codes |= {table.name: table.read(self.chunk) for table in self.claims.tables}
         table = self._canonical(columns, codes)
         kept = self._kept()
         accepted = self.faults.accepted()
@@ -193,7 +213,7 @@ class _Chunk:
         return single(self.cells.table[column])
 
     def _read(self, name: str) -> pa.Array:
-        """Read a column and book what that found: rows that cannot be read are rejected, the rest is as the policy says."""
+        """Read a column and book what that found: rows that cannot be read are rejected, the rest goes by policy."""
         if name == "case_id":
             return self.ids
         source = self.layout.columns[name]

@@ -1,22 +1,19 @@
-"""Lists of codes: one column of lists, one cell with separators, or numbered columns -> list<dictionary<int32, string>>.
+"""Lists of codes, list<dictionary<int32, string>>, from a column of lists, a cell with separators, numbered columns.
 
 The codes of a chunk are cleaned once in its dictionary, never value by value. Blanks around a code are taken off,
-an empty code is null. Lists keep their null entries and null lists. From cells and numbered columns empty codes are left out, but the
-first diagnosis stays first even where it is blank; no code at all is a null list.
+an empty code is null. Lists keep their null entries and null lists. From cells and numbered columns empty codes are
+left out, but the first diagnosis stays first even where it is blank; no code at all is a null list.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.claims.canonical import arrow_types
-from engine.claims.cells import as_text, is_code_list, may_need_trimming, plain, series, trimmed
+from engine.claims.cells import Mask, Rows, as_text, is_code_list, may_need_trimming, plain, series, trimmed
 from engine.claims.column_map import CodeColumns
-
-Integers = npt.NDArray[np.int32]
 
 
 def read_codes(cells: Sequence[pa.Array], layout: CodeColumns, *, keep_first: bool) -> pa.ListArray:
@@ -28,9 +25,7 @@ def read_codes(cells: Sequence[pa.Array], layout: CodeColumns, *, keep_first: bo
     return _from_delimited(cells[0], layout.separators, keep_first=keep_first)
 
 
-def list_array(
-    offsets: Integers, codes: pa.DictionaryArray, missing: npt.NDArray[np.bool_] | None = None
-) -> pa.ListArray:
+def list_array(offsets: Rows, codes: pa.DictionaryArray, missing: Mask | None = None) -> pa.ListArray:
     """Return canonical lists from offsets, their codes and the rows whose list is null."""
     mask = pa.array(missing) if missing is not None and missing.any() else None
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), codes, type=arrow_types()["codes"], mask=mask)
@@ -77,7 +72,7 @@ def _from_delimited(cells: pa.Array, separators: str, *, keep_first: bool) -> pa
         else pa.ListArray.from_arrays(np.arange(len(array) + 1), array)
     )
     split = _from_lists(lists)
-    return _without_empty(entries(split), np.diff(split.offsets.to_numpy()), keep_first=keep_first)
+    return without_empty(entries(split), np.diff(split.offsets.to_numpy()), keep_first=keep_first)
 
 
 def _from_numbered(columns: Sequence[pa.Array], *, keep_first: bool) -> pa.ListArray:
@@ -86,10 +81,10 @@ def _from_numbered(columns: Sequence[pa.Array], *, keep_first: bool) -> pa.ListA
     matrix = codes.indices.fill_null(-1).to_numpy().reshape(width, rows).T.ravel()
     indices = pa.array(matrix, mask=matrix < 0)
     values = pa.DictionaryArray.from_arrays(indices, codes.dictionary)
-    return _without_empty(values, np.full(rows, width), keep_first=keep_first)
+    return without_empty(values, np.full(rows, width), keep_first=keep_first)
 
 
-def _without_empty(codes: pa.DictionaryArray, lengths: npt.NDArray[np.integer], *, keep_first: bool) -> pa.ListArray:
+def without_empty(codes: pa.DictionaryArray, lengths: Rows, *, keep_first: bool) -> pa.ListArray:
     """Drop null codes; with `keep_first` not the first of a row that has others."""
     filled = codes.is_valid().to_numpy(zero_copy_only=False)
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int64)
@@ -104,8 +99,7 @@ def _without_empty(codes: pa.DictionaryArray, lengths: npt.NDArray[np.integer], 
     return list_array(offsets, codes.filter(pa.array(kept)), counts == 0)
 
 
-def _sums(
-    flags: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.integer]
-) -> npt.NDArray[np.int64]:
+def _sums(flags: Mask, starts: Rows, lengths: Rows) -> Rows:
     running = np.concatenate(([0], np.cumsum(flags)))
-    return running[starts + lengths] - running[starts]
+    counts: Rows = running[starts + lengths] - running[starts]
+    return counts

@@ -1,4 +1,4 @@
-"""Column maps: which source column holds which canonical column, as data in TOML; docs/claims.md documents the format."""
+"""Column maps: which source column holds which canonical column, as data in TOML; docs/claims.md has the format."""
 
 import re
 import tomllib
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from engine.claims.canonical import BY_NAME
+from engine.claims.canonical import BY_NAME, UNITS, Column
 from grouper.fault import Text, UserError
 from grouper.nearest import near_names
 
@@ -18,13 +18,6 @@ CODE_COLUMNS = ("diagnoses", "procedures")
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 """One name or several; the first that exists in the file is read."""
-
-Unit = Literal["yuan", "fen", "wan", "g", "kg", "hours", "minutes", "days", "years"]
-UNITS: Mapping[str, tuple[Unit, ...]] = {
-    "money": ("yuan", "fen", "wan"),
-    "weight": ("g", "kg"),
-    "hours": ("hours", "minutes", "days"),
-}
 
 
 class _Model(BaseModel):
@@ -40,6 +33,7 @@ class CodeTable(_Model):
     principal: Names = ()
     principal_values: Names = ("1", "是", "主", "主要诊断", "主要手术")
     only: Mapping[str, Names] = Field(default_factory=dict)
+    sheet: str | None = None
 
 
 class CodeSource(_Model):
@@ -70,7 +64,7 @@ class ColumnMap(_Model):
     header: int = Field(default=1, ge=1)
     times: Literal["local", "utc"] = "local"
     columns: Mapping[str, Names] = Field(default_factory=dict)
-    units: Mapping[str, Unit] = Field(default_factory=dict)
+    units: Mapping[str, str] = Field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     diagnoses: CodeSource = CodeSource()
     procedures: CodeSource = CodeSource()
@@ -78,6 +72,11 @@ class ColumnMap(_Model):
     def codes(self, name: str) -> CodeSource:
         """Return the source of "diagnoses" or "procedures"."""
         return self.diagnoses if name == "diagnoses" else self.procedures
+
+    def unit(self, column: Column) -> str:
+        """Return the unit of a column in the file, "" where it has none."""
+        general = self.units.get("money", "") if column.kind == "money" else ""
+        return self.units.get(column.name) or general or next(iter(column.units), "")
 
     def sources(self, name: str) -> tuple[str, ...]:
         """Return the source names that may hold a canonical column, for messages."""
@@ -104,7 +103,7 @@ class Layout(NamedTuple):
 
 def locate(column_map: ColumnMap, header: Iterable[str], wanted: Iterable[str]) -> Layout:
     """Find the wanted canonical columns in a file with these column names; blanks and case do not matter."""
-    present = {name.strip().casefold(): name for name in reversed(list(header))}
+    present = _present(header)
     columns: dict[str, str] = {}
     codes: dict[str, CodeColumns] = {}
     for name in wanted:
@@ -117,6 +116,15 @@ def locate(column_map: ColumnMap, header: Iterable[str], wanted: Iterable[str]) 
             if source is not None:
                 columns[name] = source
     return Layout(columns, codes)
+
+
+def _present(header: Iterable[str]) -> dict[str, str]:
+    return {name.strip().casefold(): name for name in reversed(list(header))}
+
+
+def first_present(names: Iterable[str], header: Iterable[str]) -> str | None:
+    """Return the column of a header that bears the first of these names that is there."""
+    return _first_present(names, _present(header))
 
 
 def _first_present(names: Iterable[str], present: Mapping[str, str]) -> str | None:
@@ -203,39 +211,23 @@ def _with_base(raw: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _unknown_names(raw: Mapping[str, Any], path: Path) -> list[Text]:
-    """Return a fault for every key of a section that is no canonical column, or no unit of its column."""
+    """Return a fault for each key that is no canonical column, and for each unit that its column cannot have."""
+    units = {"money": UNITS["money"], **{name: column.units for name, column in BY_NAME.items() if column.units}}
     plain = [name for name in BY_NAME if name not in CODE_COLUMNS]
-    measured = {"money", *(name for name in plain if _measure(name))}
     faults = []
-    for section, known in (("columns", plain), ("values", plain), ("units", measured)):
+    for section, known in (("columns", plain), ("values", plain), ("units", list(units))):
         names = raw.get(section)
-        for name in names if isinstance(names, dict) else ():
+        if not isinstance(names, dict):
+            continue
+        for name in names:
+            key = f"{path}: {section}.{name}"
             if name not in known:
                 near = near_names(name, known)
-                faults.append(
-                    Text(
-                        f"{path}：{section}.{name}：没有这个标准列{near.zh}",
-                        f"{path}: {section}.{name}: no such canonical column{near.en}",
-                    )
-                )
-            elif section == "units" and names[name] not in UNITS[_measure(name) or "money"]:
-                right = ", ".join(UNITS[_measure(name) or "money"])
-                faults.append(
-                    Text(
-                        f"{path}：units.{name}：单位应为 {right}",
-                        f"{path}: units.{name}: the unit must be one of {right}",
-                    )
-                )
+                faults.append(Text(f"{key}：没有这个标准列{near.zh}", f"{key}: no such canonical column{near.en}"))
+            elif section == "units" and names[name] not in units[name]:
+                right = ", ".join(units[name])
+                faults.append(Text(f"{key}：单位应为 {right}", f"{key}: the unit must be one of {right}"))
     return faults
-
-
-def _measure(name: str) -> str | None:
-    column = BY_NAME.get(name)
-    if column is None:
-        return None
-    if name.endswith("_weight"):
-        return "weight"
-    return column.kind if column.kind in ("money", "hours") else None
 
 
 def _faults(error: ValidationError, path: Path) -> list[Text]:

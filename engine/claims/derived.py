@@ -18,7 +18,7 @@ def dates_for(needed: Iterable[str]) -> tuple[str, ...]:
 
 
 def filled_from_dates(claims: pl.DataFrame, needed: Iterable[str]) -> pl.DataFrame:
-    """Fill missing ages and lengths of stay; what the file gives is kept, and without the two dates nothing is filled."""
+    """Fill missing ages and lengths of stay; what the file gives is kept, without the two dates nothing is filled."""
     wanted = [name for name in needed if name in FROM_DATES and claims[name].null_count()]
     possible = [name for name in wanted if set(FROM_DATES[name]) <= set(claims.columns)]
     return claims.with_columns(

@@ -1,4 +1,4 @@
-"""Ids used twice, over all inputs, in bounded memory: eight bytes an id, and the text of an id only where its hash repeats."""
+"""Ids used twice, over all inputs: eight bytes of memory an id, and the text of an id only where its hash repeats."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +8,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from engine.claims.cells import series
+from engine.claims.cells import Rows, series
 
 Key = tuple[int, int]
 """Source and part of a chunk."""
-
-Rows = npt.NDArray[np.int64]
 
 
 def id_hashes(ids: pa.Array) -> npt.NDArray[np.uint64]:

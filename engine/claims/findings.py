@@ -44,8 +44,8 @@ class Findings:
 
     def merge(self, other: "Findings") -> None:
         """Add everything another batch found."""
-        for (code, column), tally in other._tallies.items():
-            self.add(code, column, tally.count, tally.examples)
+        for reason, column, tally in other:
+            self.add(reason.code, column, tally.count, tally.examples)
 
     def count(self, code: str) -> int:
         """Return how often a reason was found, over all columns."""

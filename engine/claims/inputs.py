@@ -1,4 +1,4 @@
-"""Inputs: files and folders, in a fixed order, opened as sources; everything wrong with their columns is said at once."""
+"""Inputs: files and folders, in a fixed order, opened as sources; all that is wrong with columns is said at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,17 @@ import pyarrow as pa
 
 from engine.claims.canonical import BY_NAME
 from engine.claims.cells import is_code_list, is_text
-from engine.claims.column_map import CODE_COLUMNS, CodeColumns, ColumnMap, Layout, load_map, locate, shipped_maps
+from engine.claims.code_tables import CodeTables
+from engine.claims.column_map import (
+    CODE_COLUMNS,
+    CodeColumns,
+    ColumnMap,
+    Layout,
+    first_present,
+    load_map,
+    locate,
+    shipped_maps,
+)
 from engine.claims.source import Source
 from engine.claims.values import accepts
 from grouper.fault import Text, UserError
@@ -18,7 +28,7 @@ DATA_FILES = (".parquet", *TEXT_FILES, ".xlsx")
 
 
 def data_files(inputs: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the data files of inputs, sorted, and the files of folders that are none. Hidden and "_" files are passed over.
+    """Return the data files of inputs, sorted, and other files in folders; hidden and "_" files are skipped.
 
     Raises UserError naming every input that does not exist, is empty of data files or of an unknown kind.
     """
@@ -59,12 +69,12 @@ def _hidden(file: Path, folder: Path) -> bool:
 
 
 def open_sources(files: Sequence[Path], column_map: ColumnMap) -> list[Source]:
-    """Open files by their kind; raises UserError with the fault of every file that cannot be read."""
+    """Open claims files by their kind; raises UserError with the fault of every file that cannot be read."""
     sources: list[Source] = []
     faults: list[Text] = []
     for index, path in enumerate(files):
         try:
-            sources.append(_open(path, index, column_map))
+            sources.append(open_source(path, index, column_map, column_map.sheet, [column_map.sources("case_id")]))
         except UserError as error:
             faults.extend(error.faults)
     if faults:
@@ -72,11 +82,45 @@ def open_sources(files: Sequence[Path], column_map: ColumnMap) -> list[Source]:
     return sources
 
 
-def _open(path: Path, index: int, column_map: ColumnMap) -> Source:
-    from engine.claims.parquet import ParquetSource
+def open_tables(paths: Mapping[str, Path | None], column_map: ColumnMap, needed: Sequence[str]) -> list[CodeTables]:
+    """Open the code tables a run was given, of those kinds of code that the task needs."""
+    tables = []
+    for name, path in paths.items():
+        if path is None or name not in needed:
+            continue
+        table = column_map.codes(name).table
+        if table is None:
+            raise UserError(
+                Text(
+                    f"该列映射没有 [{name}.table]，无法读取 {path}",
+                    f"the column map has no [{name}.table] to read {path} with",
+                )
+            )
+        files, _ = data_files([path])
+        wanted = [table.case_id, table.code]
+        sources = [open_source(file, index, column_map, table.sheet, wanted) for index, file in enumerate(files)]
+        tables.append(CodeTables(name, sources, table, column_map))
+    return tables
 
-    _ = column_map
-    return ParquetSource(path, index)
+
+def open_source(
+    path: Path, index: int, column_map: ColumnMap, sheet: str | None, wanted: Sequence[Sequence[str]]
+) -> Source:
+    """Open one table. `wanted` finds the sheet of a workbook: of each group of names one must be in its header."""
+    if path.suffix.lower() == ".parquet":
+        from engine.claims.parquet import ParquetSource
+
+        return ParquetSource(path, index)
+    if path.suffix.lower() == ".xlsx":
+        from engine.claims.workbook import WorkbookSheet
+
+        def fits(header: Sequence[str]) -> bool:
+            return all(first_present(names, header) is not None for names in wanted)
+
+        return WorkbookSheet(path, index, header=column_map.header, sheet=sheet, wanted=fits)
+    from engine.claims.text_file import TextFile
+
+    return TextFile(path, index, header=column_map.header, encoding=column_map.encoding, separator=column_map.separator)
 
 
 def check_columns(
@@ -86,13 +130,14 @@ def check_columns(
     required: Iterable[str],
     keep: Iterable[str],
 ) -> None:
-    """Raise UserError naming every column that is missing, of a type that cannot be read, or not the same in all files."""
+    """Raise UserError naming each column that is missing, of an unreadable type, or not the same in all files."""
     faults: list[Text] = []
     for source, layout in zip(sources, layouts, strict=True):
         missing = [name for name in required if name not in layout.columns and name not in layout.codes]
         faults += [_missing(name, source, column_map) for name in missing]
         if missing:
             faults += _fitting_map(source, missing)
+        faults += _repeated(source, layout)
         for name, column in layout.columns.items():
             kind = source.columns[column]
             if not accepts(BY_NAME[name], kind):
@@ -103,6 +148,14 @@ def check_columns(
         faults = [*_mixed(sources, layouts), *_kept(sources, keep)]
     if faults:
         raise UserError(faults)
+
+
+def _repeated(source: Source, layout: Layout) -> list[Text]:
+    used = {*layout.columns.values(), *(column for codes in layout.codes.values() for column in codes.columns)}
+    return [
+        Text(f"{source.path}：列名 {name} 出现多次", f"{source.path}: the column name {name} occurs more than once")
+        for name in sorted(used & source.repeated)
+    ]
 
 
 def _missing(name: str, source: Source, column_map: ColumnMap) -> Text:
@@ -155,7 +208,8 @@ def _code_faults(source: Source, name: str, codes: CodeColumns) -> list[Text]:
         column = codes.columns[0]
         fault = Text(
             f"{source.path}：列 {column} 是文本，不是编码列表；以分隔符连接的编码请用列映射 delimited（--map）",
-            f"{source.path}: column {column} is text, not a list of codes; for codes joined by a separator use the map delimited (--map)",
+            f"{source.path}: column {column} is text, not a list of codes; the column map delimited (--map) reads codes"
+            " joined by a separator",
         )
         return [fault]
     return [
@@ -173,7 +227,7 @@ def _wrong_type(source: Source, column: str, kind: pa.DataType, label: Text) -> 
 
 
 def _mixed(sources: Sequence[Source], layouts: Sequence[Layout]) -> list[Text]:
-    """A column that only some files have would be silently half missing."""
+    """Name the columns that only some files have: they would be half missing without a word."""
     faults = []
     present = [{*layout.columns, *layout.codes} for layout in layouts]
     for name in sorted(set().union(*present)):

@@ -1,4 +1,4 @@
-"""Parquet files, read with the dictionaries of their code lists kept: a code is mapped once a chunk, not once a value."""
+"""Parquet files, read with the dictionaries of code lists kept: a code is mapped once a chunk, not once a value."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +29,7 @@ class ParquetSource:
         except (pa.ArrowException, OSError) as error:
             raise UserError(_unreadable(path, error)) from None
         self.columns: Mapping[str, pa.DataType] = {field.name: field.type for field in schema}
+        self.repeated = frozenset(name for name in schema.names if schema.names.count(name) > 1)
         self.row_count: int | None = self._metadata.num_rows
         self._lists = {
             name: [leaf for leaf in leaves if leaf.startswith(f"{name}.")]
@@ -37,6 +38,11 @@ class ParquetSource:
         }
         self._streams: dict[tuple[int, tuple[str, ...]], _Stream] = {}
         self._lock = Lock()
+
+    def numeric(self, columns: Sequence[str]) -> list[str]:
+        """Return the columns of a numeric type."""
+        kinds = {name: self.columns[name] for name in columns}
+        return [name for name, kind in kinds.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield runs of row groups of at most CHUNK_ROWS rows together, and slices of larger row groups."""

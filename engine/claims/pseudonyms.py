@@ -11,7 +11,6 @@ KEY_BYTES = 16
 """The shortest key that is accepted."""
 
 _BLOCK = 64
-_DIGITS = 32
 
 
 def load_key(path: Path) -> bytes:
@@ -38,6 +37,6 @@ def pseudonyms(ids: pa.StringArray, key: bytes) -> pa.StringArray:
     with duckdb.connect() as connection:
         connection.execute("set threads = 1")
         connection.register("ids", pa.table({"id": ids}))
-        query = f"select sha256(?::blob || unhex(sha256(?::blob || encode(id))))[:{_DIGITS}] as id from ids"
+        query = "select sha256(?::blob || unhex(sha256(?::blob || encode(id))))[:32] as id from ids"
         hashed = connection.sql(query, params=[pads[1], pads[0]]).to_arrow_table()
     return hashed["id"].combine_chunks().cast(pa.string())

@@ -17,7 +17,8 @@ Severity = Literal["error", "warning", "info"]
 class Reason:
     """A named fault of a claim.
 
-    `use` says what it does: a reject always rejects the row, a check warns or rejects as the policy says, a finding is only counted.
+    `use` says what it does: a reject always rejects the row, a check warns or rejects as the policy says, a finding is
+    only counted.
     """
 
     code: str
@@ -90,11 +91,25 @@ REASONS = (
     ),
     _finding("unknown_code", "warning", "分组方案中没有的编码", "a code that the scheme does not know"),
     _finding("mended_code", "info", "编码的空格、大小写或全半角已修正", "blanks, case or width of a code were mended"),
-    _finding("converted_code", "info", "临床版编码已转换为医保版", "a clinical code was converted to the insurance version"),
-    _finding("unmapped_code", "warning", "临床版编码无对应的医保版编码，保留原码", "a clinical code without a counterpart; kept as it is"),
-    _finding("missing_age", "warning", "年龄缺失，与年龄有关的条件不成立", "the age is missing: comparisons with it are false"),
+    _finding(
+        "converted_code", "info", "临床版编码已转换为医保版", "a clinical code was converted to the insurance version"
+    ),
+    _finding(
+        "unmapped_code",
+        "warning",
+        "临床版编码无对应的医保版编码，保留原码",
+        "a clinical code without a counterpart; kept as it is",
+    ),
+    _finding(
+        "missing_age",
+        "warning",
+        "年龄缺失，与年龄有关的条件不成立",
+        "the age is missing: comparisons with it are false",
+    ),
     _finding("missing_age_days", "warning", "0 岁病例缺天龄", "an infant without age in days"),
-    _finding("missing_newborn_weight", "warning", "28 天以内新生儿缺体重", "a newborn of at most 28 days without weight"),
+    _finding(
+        "missing_newborn_weight", "warning", "28 天以内新生儿缺体重", "a newborn of at most 28 days without weight"
+    ),
 )
 
 BY_CODE: Mapping[str, Reason] = {reason.code: reason for reason in REASONS}

@@ -7,9 +7,8 @@ import polars as pl
 import pyarrow as pa
 
 from engine.claims.canonical import BY_NAME
-from engine.claims.cells import Mask, as_text, is_code_list, is_text, plain, series
+from engine.claims.cells import Mask, Rows, as_text, is_code_list, is_text, plain, series
 from engine.claims.checks import Action
-from engine.claims.duplicates import Rows
 from engine.claims.findings import EXAMPLES, Example, Findings
 from engine.claims.reasons import BY_CODE
 from engine.claims.source import RaggedRow
@@ -29,7 +28,7 @@ SHOWN_LETTERS = 60
 
 
 class Faults:
-    """What was found in one chunk: rows to reject with their reasons, and the findings. `row_number` and `case_ids` are as shown to people."""
+    """Rows of one chunk to reject, with their reasons, and the findings; row numbers and ids are as shown to people."""
 
     def __init__(self, file: str, row_number: Rows, case_ids: pa.StringArray) -> None:
         self.findings = Findings()
@@ -37,7 +36,7 @@ class Faults:
         self._rejected: list[pl.DataFrame] = []
 
     def judge(self, code: str, column: str, rows: Mask, shown: Mapping[str, pa.Array], action: Action) -> None:
-        """Count the rows as a finding, and reject them where the action says so. `shown` are the values that show why, by column."""
+        """Count rows as a finding, and reject them where the action says so; `shown` has the values that show why."""
         if action == "off":
             return
         places = np.flatnonzero(rows)

@@ -16,12 +16,12 @@ from engine.claims.dates import read_times
 
 YES = ("1", "true", "t", "yes", "y", "是")
 NO = ("0", "false", "f", "no", "n", "否")
-UNIT_FACTOR = {"kg": 1000, "g": 1, "hours": 1, "days": 24}
+UNIT_FACTOR = {"kg": 1000, "days": 24}
 
 
 @dataclass(frozen=True)
 class Values:
-    """A canonical column of a chunk: the values, the rows whose cell cannot be read (None: all can), and rows by check name."""
+    """A canonical column of a chunk; the rows whose cell cannot be read (None: there is none); rows by check name."""
 
     array: pa.Array
     unreadable: Mask | None = None
@@ -36,10 +36,10 @@ def accepts(column: Column, kind: pa.DataType) -> bool:
         return True
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if column.kind in ("date", "datetime"):
-        return number or pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+        return bool(number or pa.types.is_date(kind) or pa.types.is_timestamp(kind))
     if column.kind == "flag":
-        return number or pa.types.is_boolean(kind)
-    return number or (pa.types.is_decimal(kind) and column.kind != "text")
+        return bool(number or pa.types.is_boolean(kind))
+    return bool(number or (pa.types.is_decimal(kind) and column.kind != "text"))
 
 
 def read_values(column: Column, cells: pa.Array, column_map: ColumnMap) -> Values:
@@ -49,21 +49,19 @@ def read_values(column: Column, cells: pa.Array, column_map: ColumnMap) -> Value
         cells = _translated(cells, words)
     if pa.types.is_null(cells.type):
         return Values(pa.nulls(len(cells), column.type))
-    unit = column_map.units.get(column.name) or (
-        column_map.units.get("money", "yuan") if column.kind == "money" else None
-    )
+    unit = column_map.unit(column)
     match column.kind:
         case "whole":
-            return _whole(column, cells, UNIT_FACTOR[unit or "g"])
+            return _whole(column, cells, UNIT_FACTOR.get(unit, 1))
         case "date" | "datetime":
             return _times(column, cells, utc=column_map.times == "utc")
         case "money":
-            fen = read_amounts(cells, unit or "yuan")
+            fen = read_amounts(cells, unit)
             return _checked(column, cells, fen.values, {"third_decimal": fen.rounded})
         case "flag":
             return _flags(column, cells)
         case "hours":
-            return _hours(column, cells, unit or "hours")
+            return _hours(column, cells, unit)
         case "ratio":
             return _ratios(column, cells)
     return Values(as_text(cells))
@@ -142,7 +140,7 @@ def _flags(column: Column, cells: pa.Array) -> Values:
 def _hours(column: Column, cells: pa.Array, unit: str) -> Values:
     """Hours as a number in the map's unit, or as the official "days/hours/minutes"."""
     numbers = _numbers(cells, {})
-    hours = numbers / 60 if unit == "minutes" else numbers * UNIT_FACTOR[unit]
+    hours = numbers / 60 if unit == "minutes" else numbers * UNIT_FACTOR.get(unit, 1)
     if is_text(plain(cells).type):
         parts = (
             halved(cells)
@@ -158,7 +156,7 @@ def _hours(column: Column, cells: pa.Array, unit: str) -> Values:
 
 
 def _ratios(column: Column, cells: pa.Array) -> Values:
-    """A share: 0.85 or "85.00%"."""
+    """Read shares: 0.85 or "85.00%"."""
     numbers = _numbers(cells, {})
     if is_text(plain(cells).type):
         text = halved(cells)
