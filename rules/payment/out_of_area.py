@@ -1,0 +1,73 @@
+"""Care across regions (异地就医), in both directions (payment.md §5).
+
+Incoming patients are grouped and valued by the treating place, their benefits are those of the insured place, and a
+declared bearer takes the difference between payment standard and by-item amount. Own insured treated elsewhere are
+charged to the home budget in the month their bill arrives, often months late.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from rules.fault import Text, UserError
+from rules.payment.columns import need
+from rules.policy.pools import OutOfArea, Pool
+
+BEARERS = ("insured_pool", "treating_pool", "hospital")
+
+
+class Incoming(NamedTuple):
+    """What one hospital's incoming patients come to (fen): hospital = insured_pool + treating_pool."""
+
+    by_item: int
+    standard: int
+    hospital: int
+    insured_pool: int
+    treating_pool: int
+
+
+def settle_incoming(by_item: int, standard: int, rule: OutOfArea) -> Incoming:
+    """Settle incoming patients: the insured place pays its benefits by item, the bearer the difference to the standard.
+
+    by_item and standard are fund money (fen) of the same cases. A hospital that bears the difference keeps what is
+    booked by item.
+    """
+    difference = standard - by_item
+    insured = by_item + (difference if rule.bearer == "insured_pool" else 0)
+    treating = difference if rule.bearer == "treating_pool" else 0
+    return Incoming(by_item, standard, insured + treating, insured, treating)
+
+
+def outgoing_charges(bills: pl.DataFrame, pools: tuple[Pool, ...]) -> pl.DataFrame:
+    """Return what each pool's budget is charged for own insured treated elsewhere: pool, month, cases, amount (fen).
+
+    `bills`: pool (id), month (of arrival, year × 100 + month), fund_paid (fen; refunds negative). Pools that settle
+    such care outside their budget are left out. Raises UserError for pools without a rule.
+    """
+    need(bills, ["pool", "month", "fund_paid"], "异地就医账单", "bills of care elsewhere")
+    rules = {pool.id: pool.out_of_area for pool in pools}
+    named = bills["pool"].cast(pl.String).unique().sort().to_list()
+    if lost := [name for name in named if rules.get(name) is None]:
+        raise UserError(
+            [
+                Text(
+                    f"基金池 {name} 没有 [out_of_area] 规则",
+                    f"pool {name} has no rule for care elsewhere (out_of_area)",
+                )
+                for name in lost
+            ]
+        )
+    charged = [name for name in named if _charged(rules, name)]
+    return (
+        bills.filter(pl.col("pool").cast(pl.String).is_in(charged))
+        .group_by(pl.col("pool").cast(pl.String), "month")
+        .agg(pl.len().cast(pl.Int64).alias("cases"), pl.col("fund_paid").sum().alias("amount"))
+        .sort("pool", "month")
+    )
+
+
+def _charged(rules: Mapping[str, OutOfArea | None], name: str) -> bool:
+    """Tell whether a pool's own budget pays for care elsewhere."""
+    rule = rules.get(name)
+    return rule is not None and rule.outgoing == "charged_to_home_budget"

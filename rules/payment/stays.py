@@ -1,0 +1,165 @@
+"""Claims that are not simply one case of one month: stays settled in parts, refunds, late claims (payment.md §5).
+
+Vectorised over frames of claims or priced cases; row order is kept and never matters to the amounts.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from rules.fault import Text, UserError
+from rules.payment.columns import need
+from rules.payment.place import DATES, day_column, months
+from rules.policy.cases import DateBasis
+
+MONEY = (
+    "total_charge", "fund_total", "hospital_borne", "patient_paid", "full_self_paid", "deductible",
+    "category_b_self_paid", "fund_pool_paid", "fund_large_paid", "fund_serious_paid", "fund_civil_paid",
+    "fund_assist_paid", "fund_other_paid",
+)  # fmt: skip
+LATE = ("no", "late", "prior_year")
+
+
+class Merged(NamedTuple):
+    """Claims with every finished stay as one row, and the parts of stays that are not finished yet."""
+
+    claims: pl.DataFrame
+    held: pl.DataFrame
+
+
+class Booking(NamedTuple):
+    """When a case counts: the month it is booked in, the month whose value pays it, and why it is late if it is."""
+
+    month: pl.Series
+    value_month: pl.Series
+    late: pl.Series
+
+
+def merge_parts(claims: pl.DataFrame) -> Merged:
+    """Make one case of each stay that was settled in parts; hold the stays whose last settlement is still missing.
+
+    A part has `part_of_stay`, the last settlement of the stay has not; both carry `stay_id`. The merged case is the
+    last settlement with the money, fees and days of all parts and the first admission.
+    """
+    if "part_of_stay" not in claims.columns or not claims["part_of_stay"].fill_null(value=False).any():
+        return Merged(claims, claims.clear())
+    need(claims, ["stay_id"], "合并分次结算的住院", "merging stays that were settled in parts")
+    part = pl.col("part_of_stay").fill_null(value=False)
+    lost = claims.filter(part & pl.col("stay_id").is_null())
+    if lost.height:
+        example = lost["case_id"][0]
+        zh = f"{lost.height} 条中途结算缺 stay_id，如 {example}"
+        raise UserError(Text(zh, f"{lost.height} settlements in part have no stay_id, {example} for example"))
+    parts, last = claims.filter(part), claims.filter(~part)
+    finished = parts.join(last.drop_nulls("stay_id"), on="stay_id", how="semi")
+    held = parts.join(last.drop_nulls("stay_id"), on="stay_id", how="anti")
+    return Merged(_merged(last, finished), held)
+
+
+def _merged(last: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Add the parts to the last settlement of their stay."""
+    summed = [name for name in last.columns if name in (*MONEY, "length_of_stay") or name.startswith("fee_")]
+    totals = parts.group_by("stay_id").agg(
+        *(pl.col(name).sum().alias(f"{name}_of_parts") for name in summed),
+        *(pl.col(name).min().alias(f"{name}_of_parts") for name in ("admitted",) if name in last.columns),
+    )
+    joined = last.join(totals, on="stay_id", how="left", maintain_order="left")
+    changed = [pl.col(name) + pl.col(f"{name}_of_parts").fill_null(0) for name in summed]
+    if "admitted" in last.columns:
+        changed.append(pl.min_horizontal("admitted", "admitted_of_parts").alias("admitted"))
+    return joined.with_columns(changed).select(last.columns)
+
+
+def is_refund(claims: pl.DataFrame) -> pl.Expr:
+    """Return whether a row reverses another: it has the refund flag and names its original."""
+    if not {"refund", "original_case_id"} <= set(claims.columns):
+        return pl.lit(value=False)
+    return pl.col("refund").fill_null(value=False) & pl.col("original_case_id").is_not_null()
+
+
+def reverse(
+    refunds: pl.DataFrame, originals: pl.DataFrame, amounts: Sequence[str], already: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Return each refund as its original with the signs of `amounts` turned: its points, value, scheme and policy.
+
+    `refunds`: case_id, original_case_id, month (the current one, where the difference is booked). `originals`: priced
+    cases of this or any earlier month, with case_id and `amounts` (integers, fen or counts). The result has the
+    columns of `originals`, `case_id` and `month` of the refund. Raises UserError naming refunds whose original is not
+    there or was reversed before (`already`: originals reversed in earlier months).
+    """
+    repeated = refunds.filter(pl.col("original_case_id").is_duplicated() | pl.col("original_case_id").is_in(already))
+    lost = refunds.join(originals, left_on="original_case_id", right_on="case_id", how="anti")
+    faults = [
+        Text(
+            f"退费 {case} 的原结算 {original} 不在已定价病例中", f"refund {case}: its original {original} is not priced"
+        )
+        for case, original in lost.select("case_id", "original_case_id").sort("case_id").iter_rows()
+    ]
+    faults += [
+        Text(f"退费 {case} 的原结算 {original} 被退过不止一次", f"refund {case}: original {original} is reversed twice")
+        for case, original in repeated.select("case_id", "original_case_id").sort("case_id").iter_rows()
+    ]
+    if faults:
+        raise UserError(faults)
+    own = refunds.select(
+        pl.col("case_id").alias("refund_id"), "original_case_id", pl.col("month").alias("refund_month")
+    )
+    joined = own.join(originals, left_on="original_case_id", right_on="case_id", how="left", maintain_order="left")
+    return joined.with_columns(
+        pl.col("refund_id").alias("case_id"),
+        pl.col("refund_month").cast(originals.schema["month"]).alias("month"),
+        *(-pl.col(a) for a in amounts),
+    ).select(originals.columns)
+
+
+def book(
+    cases: pl.DataFrame, basis: DateBasis, closed_through: int | None = None, cleared_through: int | None = None
+) -> Booking:
+    """Return the month that books each case, the month whose value pays it, and whether it is late.
+
+    `closed_through`: the last month already settled (202609); `cleared_through`: the last year already cleared. A case
+    of a closed month enters the month it arrived in, at the value that `late_claim_value` picks; a case of a cleared
+    year is a prior-year adjustment. Months are whole numbers, year × 100 + month.
+    """
+    own = months(cases, basis.month)
+    on_time = pl.Series("late", ["no"], dtype=pl.Enum(LATE)).new_from_index(0, len(own))
+    if closed_through is None or not (own <= closed_through).any():
+        return Booking(own, own.alias("value_month"), on_time)
+    late = own <= closed_through
+    arrived = months(cases.filter(late), "arrival")
+    if (arrived <= closed_through).any():
+        raise UserError(
+            Text(
+                f"有病例的到达月份不晚于已结月份 {closed_through}：应在该月结算，请更正该月",
+                f"cases arrived in months up to {closed_through}, which are settled: correct those months instead",
+            )
+        )
+    value = months(cases.filter(late), basis.late_claim_value)
+    years = day_column(cases.filter(late), basis.budget_year, Text("预算年度", "the budget year")).dt.year()
+    cleared = years <= (0 if cleared_through is None else cleared_through)
+    kinds = cleared.replace_strict({True: "prior_year", False: "late"}, return_dtype=pl.Enum(LATE))
+    return Booking(
+        _placed(own, late, arrived), _placed(own, late, value).alias("value_month"), _placed(on_time, late, kinds)
+    )
+
+
+def _placed(whole: pl.Series, where: pl.Series, values: pl.Series) -> pl.Series:
+    """Return `whole` with `values` at the places of `where`."""
+    return whole.clone().scatter(where.arg_true(), values.cast(whole.dtype))
+
+
+def budget_year(cases: pl.DataFrame, basis: DateBasis) -> pl.Series:
+    """Return the budget year of each case by the policy's date basis."""
+    return day_column(cases, basis.budget_year, Text("预算年度", "the budget year")).dt.year().alias("year")
+
+
+def dates_needed(basis: DateBasis) -> set[str]:
+    """Return the date columns that a policy's date bases look at."""
+    return {DATES[name] for name in (basis.policy, basis.month, basis.budget_year, basis.late_claim_value)}
+
+
+def month_of(day: date) -> int:
+    """Return a day's month, year × 100 + month."""
+    return day.year * 100 + day.month
