@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import Json, Lang, default_lang
+from engine.cli.options import Json, Lang
 from grouper.fault import Text
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def list_schemes(lang: Lang = "", as_json: Json = False) -> None:
     rows = []
     for scheme in schemes:
         head, counted = scheme.head, figures(scheme)
-        name = Text(head.name.zh, head.name.en).text(_language(lang))
+        name = Text(head.name.zh, head.name.en).text(lang)
         valid = f"{head.valid.start} – {head.valid.end or ''}"
         rows.append((scheme.id, name, valid, counted.mdc, counted.adrg_groups, counted.drg_groups))
     titles = Text("编号 名称 有效期 MDC ADRG DRG", "scheme name valid MDC ADRG DRG")
-    _print_table(titles.text(_language(lang)), rows)
+    _print_table(titles.text(lang), rows)
 
 
 @app.command()
@@ -59,12 +59,13 @@ def show(scheme: SchemeName, lang: Lang = "", as_json: Json = False, every: All 
         _print_json(described)
         return
     rows = [(key, value) for key, value in described["head"].items()]
-    rows += [(LABELS[name].text(_language(lang)), count) for name, count in described["figures"].items()]
-    _print_table(Text("项目 内容", "item value").text(_language(lang)), [*rows, ("digest", loaded.digest)])
+    rows += [(LABELS[name].text(lang), count) for name, count in described["figures"].items()]
+    _print_table(Text("项目 内容", "item value").text(lang), [*rows, ("digest", loaded.digest)])
     lines = [
-        f"{change['table']} {change['action']} {change['what']}: {change['reason']}" for change in described["changes"]
+        f"{change['table']} {change['action']} {' '.join(change['row'].values())}: {change['reason']}"
+        for change in described["changes"]
     ]
-    _print_lines(lines, _language(lang), every)
+    _print_lines(lines, lang, every)
 
 
 @app.command()
@@ -78,10 +79,9 @@ def check(scheme: SchemeName, lang: Lang = "", as_json: Json = False) -> None:
         _print_json([asdict(finding) | {"text": finding.text._asdict()} for finding in findings])
         return
     rows = [
-        (finding.name, finding.count, finding.text.text(_language(lang)), "; ".join(finding.examples[:5]))
-        for finding in findings
+        (finding.name, finding.count, finding.text.text(lang), "; ".join(finding.examples[:5])) for finding in findings
     ]
-    _print_table(Text("发现 数量 说明 举例", "finding count meaning examples").text(_language(lang)), rows)
+    _print_table(Text("发现 数量 说明 举例", "finding count meaning examples").text(lang), rows)
 
 
 @app.command("import")
@@ -104,12 +104,12 @@ def import_workbook(
     if as_json:
         _print_json({"folder": str(out), "digest": result.scheme.digest, "rows": dict(result.rows), "remarks": remarks})
         return
-    _print_table(Text("工作表 行数", "sheet rows").text(_language(lang)), result.rows.items())
+    _print_table(Text("工作表 行数", "sheet rows").text(lang), result.rows.items())
     kinds = Counter(remark.kind for remark in result.remarks)
     for kind, count in kinds.items():
-        _console().print(f"{REMARKS[kind].text(_language(lang))}: {count}", markup=False, soft_wrap=True)
-        _print_lines([r.line(_language(lang)) for r in result.remarks if r.kind == kind], _language(lang), every)
-    _console().print(Text(f"已写入 {out}", f"written to {out}").text(_language(lang)), markup=False, soft_wrap=True)
+        _console().print(f"{REMARKS[kind].text(lang)}: {count}", soft_wrap=True)
+        _print_lines([r.line(lang) for r in result.remarks if r.kind == kind], lang, every)
+    _console().print(Text(f"已写入 {out}", f"written to {out}").text(lang), soft_wrap=True)
 
 
 @app.command("export")
@@ -128,7 +128,7 @@ def export_workbook(
     if as_json:
         _print_json({"file": str(out), "scheme": loaded.id, "digest": loaded.digest})
     else:
-        _console().print(Text(f"已写入 {out}", f"written to {out}").text(_language(lang)), markup=False, soft_wrap=True)
+        _console().print(Text(f"已写入 {out}", f"written to {out}").text(lang), soft_wrap=True)
 
 
 @app.command()
@@ -142,30 +142,24 @@ def diff(a: SchemeName, b: SchemeName, lang: Lang = "", as_json: Json = False, e
         _print_json(found.as_json())
         return
     counts = [(table, *by_change.values()) for table, by_change in found.counts().items()]
-    titles = [Text("表", "table").text(_language(lang)), *(text.text(_language(lang)) for text in CHANGES.values())]
+    titles = [Text("表", "table").text(lang), *(text.text(lang) for text in CHANGES.values())]
     _print_table(" ".join(titles), counts)
-    for lines in found.lines(_language(lang)).values():
-        _print_lines(lines, _language(lang), every)
-
-
-def _language(lang: str) -> str:
-    return lang or default_lang()
+    for lines in found.lines(lang).values():
+        _print_lines(lines, lang, every)
 
 
 def _described(scheme: "Scheme") -> dict[str, Any]:
     from grouper.scheme.figures import figures
-    from grouper.scheme.tables import KEYS
+    from grouper.scheme.tables import COLUMNS
 
     changes = [
         {
-            "table": change.table,
-            "action": change.action,
-            "what": " ".join(
-                filter(None, (change.row.values[KEYS.get(change.table, "code")], change.row.values.get("codes")))
-            ),
-            "reason": change.reason,
+            "table": table,
+            "action": action,
+            "row": {column: row.values[column] for column in COLUMNS[table] if row.values[column]},
+            "reason": reason,
         }
-        for change in scheme.changes
+        for table, action, row, reason in scheme.changes
     ]
     head = scheme.head.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {"head": head, "digest": scheme.digest, "figures": asdict(figures(scheme)), "changes": changes}
@@ -174,7 +168,7 @@ def _described(scheme: "Scheme") -> dict[str, Any]:
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 200)
+    return Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
 
 def _print_json(data: object) -> None:
@@ -187,7 +181,7 @@ def _print_table(titles: str, rows: Iterable[Sequence[object]]) -> None:
     table = Table(*titles.split())
     for row in rows:
         table.add_row(*map(_cell, row))
-    _console().print(table, markup=False)
+    _console().print(table)
 
 
 def _cell(value: object) -> str:
@@ -201,7 +195,7 @@ def _cell(value: object) -> str:
 def _print_lines(lines: Sequence[str], lang: str, every: bool) -> None:
     console = _console()
     for line in lines if every else lines[:FIRST]:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     left = 0 if every else len(lines) - FIRST
     if left > 0:
-        console.print(Text(f"  …… 另有 {left} 行（--all）", f"  … {left} more (--all)").text(lang), markup=False)
+        console.print(Text(f"  …… 另有 {left} 行（--all）", f"  … {left} more (--all)").text(lang))
