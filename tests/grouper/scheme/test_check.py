@@ -1,5 +1,6 @@
 """What `check` finds in the shipped packs is what their documents are known for; a small pack shows each kind."""
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grouper.drg.reference import Record, group_case
-from grouper.scheme.check import Finding, check
+from grouper.scheme.check import KINDS, Finding, check
 from grouper.scheme.pack import load_scheme
 from tests.grouper.scheme.small import SMALL, Rows, write_pack
 
@@ -197,3 +198,19 @@ def test_no_record_reaches_a_group_called_unreachable(
         )
     }
     assert not unreachable & reached
+
+
+def test_the_documentation_gives_the_counts() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "schemes.md").read_text(encoding="utf-8")
+    schemes = ("chs-drg-1.1", "beijing-drg-2022", "chs-drg-2.0", "chs-drg-3.0")
+    documented: dict[str, dict[str, int]] = {scheme: {} for scheme in schemes}
+    for line in text[text.index("## What check finds") :].splitlines():
+        if line.startswith("| `"):
+            name, *columns = [cell.strip() for cell in line.strip("|").split("|")]
+            for scheme, column in zip(schemes, columns, strict=True):
+                figures = [int(figure.replace(",", "")) for figure in column.split(", ")]
+                documented[scheme] |= dict(zip(re.findall("`([a-z_]+)`", name), figures, strict=True))
+    assert {s: {n: c for n, c in by_name.items() if c} for s, by_name in documented.items()} == {
+        s: counts(s) for s in schemes
+    }
+    assert all(by_name.keys() == KINDS.keys() for by_name in documented.values())
