@@ -201,7 +201,8 @@ class _Lists:
 
     def partly_filled(self) -> Mask:
         """Rows with a code and an empty entry."""
-        return (self._lengths > self.filled) & (self.filled > 0)
+        partly: Mask = (self._lengths > self.filled) & (self.filled > 0)
+        return partly
 
     def any_of(self, places: Rows) -> Mask:
         """Rows with any of these codes."""

@@ -1,7 +1,8 @@
 """Claims: from files to canonical Arrow tables, chunk by chunk; no row and no finding is lost."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from engine.claims.column_map import ColumnMap, Layout, load_map, locate
 from engine.claims.derived import FROM_DATES, dates_for, filled_from_dates
 from engine.claims.duplicates import Key, id_hashes, repeated_rows
 from engine.claims.findings import Example, Findings
-from engine.claims.inputs import check_columns, data_files, open_sources, open_tables, required_columns
+from engine.claims.inputs import check_columns, data_files, open_sources, open_tables
 from engine.claims.pseudonyms import pseudonyms
 from engine.claims.rejects import Faults
 from engine.claims.source import Cells, Chunk, Source
@@ -108,6 +109,21 @@ class Claims:
         cells = source.read(chunk, self._columns_to_read(layout))
         return _Chunk(self, source, layout, chunk, cells).batch()
 
+    def batches(self, threads: int = 2) -> Iterator[ClaimBatch]:
+        """Read all pieces in several threads and yield them in order; only a few wait in memory."""
+        with ThreadPoolExecutor(threads) as pool:
+            waiting: deque[Future[ClaimBatch]] = deque()
+            try:
+                for chunk in self.chunks():
+                    waiting.append(pool.submit(self.read_chunk, chunk))
+                    if len(waiting) > threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
     def repeated(self, chunk: Chunk) -> Rows | None:
         """Return the rows of a piece whose id occurs again anywhere, or None."""
         return self._repeated.get(chunk[:2])
@@ -143,25 +159,32 @@ def open_claims(
     """
     chosen = load_map(column_map)
     files, ignored = data_files(inputs)
-    wanted = tuple(dict.fromkeys(("case_id", *needed)))
+    wanted = tuple(dict.fromkeys(("case_id", *needed, *required)))
+    must_exist = {"case_id", "diagnoses", *required}
     tables = open_tables({"diagnoses": diagnosis_table, "procedures": procedure_table}, chosen, wanted)
     joined = [table.name for table in tables]
     sources = open_sources(files, chosen)
     in_files = [name for name in (*wanted, *dates_for(wanted)) if name not in joined]
     layouts = [locate(chosen, source.columns, in_files) for source in sources]
-    check_columns(sources, layouts, chosen, [name for name in required_columns(required) if name not in joined], keep)
+    check_columns(sources, layouts, chosen, [name for name in in_files if name in must_exist], keep)
     claims = Claims(sources, layouts, chosen, wanted, tuple(keep), policy or CheckPolicy(), hash_key, tables)
-    for name in wanted:
-        derivable = name in FROM_DATES and set(FROM_DATES[name]) <= set(layouts[0].columns)
-        if name not in {*layouts[0].columns, *layouts[0].codes, *joined} and not derivable:
+    _note_files(claims, joined, ignored)
+    return claims
+
+
+def _note_files(claims: Claims, joined: Sequence[str], ignored: Sequence[Path]) -> None:
+    """Book what the files themselves show: absent columns, files passed over, ids and codes stored as numbers."""
+    layout = claims.layouts[0]
+    for name in claims.needed:
+        derivable = name in FROM_DATES and set(FROM_DATES[name]) <= set(layout.columns)
+        if name not in {*layout.columns, *layout.codes, *joined} and not derivable:
             claims.findings.add("absent_column", name, 1)
     for path in ignored:
         claims.findings.add("ignored_file", "", 1, [Example(str(path), 0, "", "")])
-    for source, layout in zip(sources, layouts, strict=True):
-        spelled = [layout.columns["case_id"], *(column for codes in layout.codes.values() for column in codes.columns)]
-        for column in source.numeric(spelled):
+    for source, columns in zip(claims.sources, claims.layouts, strict=True):
+        codes = (column for found in columns.codes.values() for column in found.columns)
+        for column in source.numeric([columns.columns["case_id"], *codes]):
             claims.findings.add("numeric_id", column, 1, [Example(str(source.path), 0, "", "")])
-    return claims
 
 
 def _ids(table: pa.Table, column: str, column_map: ColumnMap) -> pa.Array:

@@ -9,7 +9,6 @@ from engine.claims.canonical import BY_NAME
 from engine.claims.cells import is_code_list, is_text
 from engine.claims.code_tables import CodeTables
 from engine.claims.column_map import (
-    CODE_COLUMNS,
     CodeColumns,
     ColumnMap,
     Layout,
@@ -268,8 +267,3 @@ def _kept(sources: Sequence[Source], keep: Iterable[str]) -> list[Text]:
                 )
             )
     return faults
-
-
-def required_columns(required: Iterable[str]) -> tuple[str, ...]:
-    """Return the canonical columns that must exist: the id, the diagnoses and what the task requires."""
-    return tuple(dict.fromkeys(("case_id", CODE_COLUMNS[0], *required)))

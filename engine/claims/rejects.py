@@ -23,8 +23,16 @@ SCHEMA = pa.schema(
         "message_en": pa.string(),
     }
 )
+WRITTEN = pa.schema([*[field for field in SCHEMA if not field.name.startswith("message_")], ("message", pa.string())])
+"""rejected.parquet: the same with one message, in the language of the run."""
+
 SHOWN_LETTERS = 60
 """A value is shown up to this length."""
+
+
+def in_language(rejects: pa.Table, lang: str) -> pa.Table:
+    """Return rejects as they are written, with their message in `lang`."""
+    return rejects.rename_columns({f"message_{lang}": "message"}).select(WRITTEN.names).cast(WRITTEN)
 
 
 class Faults:

@@ -22,6 +22,8 @@ NULLS = ["", "NULL", "null", "\\N"]
 
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_FIRST_OF_THREE_BYTES = 0xE0
+"""UTF-8 writes Chinese in three bytes, the first of which is this or above."""
 
 
 class _Block(NamedTuple):
@@ -173,8 +175,11 @@ class _Bad(NamedTuple):
 
 def _encoding(file: BinaryIO, path: Path, blocks: Sequence[_Block], header: bytes, given: str | None) -> str:
     """Return the encoding under which the whole file reads: the given one, or UTF-8, or GB18030 (which holds GBK)."""
+    names = [given] if given else ["utf-8", "gb18030"]
+    if given is None and _may_be_short_gbk(file, blocks, header):
+        names.reverse()
     faults = []
-    for name in [given] if given else ["utf-8", "gb18030"]:
+    for name in names:
         bad = _undecodable(file, blocks, header, name)
         if bad is None:
             return name
@@ -188,6 +193,22 @@ def _encoding(file: BinaryIO, path: Path, blocks: Sequence[_Block], header: byte
         if bad.mostly_valid:
             break
     raise UserError(faults)
+
+
+def _may_be_short_gbk(file: BinaryIO, blocks: Sequence[_Block], header: bytes) -> bool:
+    """Tell whether a file without BOM has letters, but none that is Chinese in UTF-8: there 女 in GBK reads as Ů."""
+    file.seek(0)
+    if file.read(len(_BOM)) == _BOM:
+        return False
+    letters = not header.isascii()
+    for block in blocks:
+        file.seek(block.start)
+        text = file.read(block.length)
+        if not text.isascii():
+            letters = True
+            if int(np.frombuffer(text, np.uint8).max()) >= _FIRST_OF_THREE_BYTES:
+                return False
+    return letters and max(header) < _FIRST_OF_THREE_BYTES
 
 
 def _undecodable(file: BinaryIO, blocks: Sequence[_Block], header: bytes, encoding: str) -> _Bad | None:
