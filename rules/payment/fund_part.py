@@ -1,0 +1,298 @@
+"""From the standards of cases to the fund's part, in the style of the step: ratio, subtract, policy-ratio; never mixed.
+
+With T the standard of a case in the unit of its pool's value, its part is
+  fund_yuan      T
+  ratio          T × ρ, ρ = booked ÷ charge of the pool, the hospital or the case
+  subtract       T - what patients and the funds outside the budget pay for it
+  policy_ratio   (T - full self-payment - category B self-payment - deductible) × the policy's reimbursement ratio
+The part of a hospital follows from its sums, exactly, and is rounded once. Only a ratio of the case and a part
+floored at zero are reckoned and rounded case by case. Source: 规程 2025版; policy-ratio from the technical text of
+2019.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from operator import add
+from typing import NamedTuple
+
+import polars as pl
+
+from rules.fault import Text, UserError
+from rules.money import FEN_OF_STEP, Mode
+from rules.payment.columns import need
+from rules.policy.cases import Money
+from rules.policy.model import Rules
+from rules.policy.pools import Pool
+from rules.policy.settlement import Step
+
+OWN_PAID = ("full_self_paid", "category_b_self_paid", "deductible")
+Key = tuple[str, ...]
+AMOUNTS = ("charge", "booked", "others", "standard", "extra_alike", "extra_fund")
+
+
+class Sums(NamedTuple):
+    """Sums over cases (refunds negative). Money in fen, exact; `_outside`: of the cases paid outside points.
+
+    points: those that share the value. others: what comes off the standard. standard_outside: standards of the cases
+    outside points with their extras; extra: extras of the cases in points, in the same unit; extra_fund: extras that
+    are fund money already. Under policy_ratio points, standards, extras and others are weighted by the ratio.
+    """
+
+    cases: int = 0
+    points: Fraction = Fraction()
+    charge: int = 0
+    booked: int = 0
+    others: Fraction = Fraction()
+    charge_outside: int = 0
+    booked_outside: int = 0
+    others_outside: Fraction = Fraction()
+    standard_outside: Fraction = Fraction()
+    extra: Fraction = Fraction()
+    extra_fund: int = 0
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Add up two sums."""
+        return Sums._make(map(add, self, other))
+
+
+def total(sums: Sequence[Sums]) -> Sums:
+    """Add up sums."""
+    whole = Sums()
+    for part in sums:
+        whole = whole.plus(part)
+    return whole
+
+
+def with_fund_columns(priced: pl.DataFrame, rules: Rules, step: Step) -> pl.DataFrame:
+    """Add what fund parts are made of, refunds with their sign: charge, booked, others, extras, the policy ratio.
+
+    `priced`: a result of `price_cases` with the claims' total_charge and fund columns; for subtract also fund_total
+    and patient_paid, for policy_ratio the self-payments, insurance_type and, where the ratios ask, hospital_level.
+    """
+    need(priced, ["total_charge", *dict.fromkeys(f for p in rules.pools for f in p.funds)], "基金支付", "the fund part")
+    sign = pl.col("sign").cast(pl.Int64)
+    booked: pl.Expr = pl.lit(0, pl.Int64)
+    for pool in rules.pools:
+        own = pl.sum_horizontal(pl.col(fund).fill_null(0) for fund in pool.funds)
+        booked = pl.when(_is(pool)).then(own.abs()).otherwise(booked)
+    alike, as_fund = _extras(rules)
+    return priced.with_columns(
+        (pl.col("total_charge").abs() * sign).alias("charge"),
+        (booked * sign).alias("booked"),
+        alike.alias("extra_alike"),
+        as_fund.alias("extra_fund"),
+        *_policy_ratio(priced, rules, step),
+    ).with_columns((_others(priced, step) * sign).alias("others"))
+
+
+def _is(pool: Pool) -> pl.Expr:
+    """Return whether a case belongs to a pool."""
+    return pl.col("pool").cast(pl.String) == pool.id
+
+
+def _extras(rules: Rules) -> tuple[pl.Expr, pl.Expr]:
+    """Return the extras in the unit of the standard, and those that are fund money already (fen)."""
+    kinds = {item.money for item in rules.separate_items}
+    if len(kinds) > 1:
+        raise UserError(
+            Text(
+                "separate_items 的 money 须一致（total 或 fund），合计后才能分清",
+                "separate_items must all be total or all be fund money: a case carries their sum",
+            )
+        )
+    exclusion_is_fund = rules.exclusion is not None and rules.exclusion.money == "fund"
+    fund = (pl.col("extra") if exclusion_is_fund else pl.lit(0, pl.Int64)) + (
+        pl.col("separate") if kinds == {"fund"} else pl.lit(0, pl.Int64)
+    )
+    return pl.col("extra") + pl.col("separate") - fund, fund
+
+
+def _others(priced: pl.DataFrame, step: Step) -> pl.Expr:
+    """Return what comes off the standard of a case in this style (fen, without sign)."""
+    if step.style == "subtract":
+        need(priced, ["fund_total", "patient_paid"], "相减方式", "style subtract")
+        paid = pl.col("patient_paid").fill_null(0).abs() + pl.col("fund_total").fill_null(0).abs()
+        return paid - pl.col("booked").abs()
+    if step.style == "policy_ratio":
+        need(priced, OWN_PAID, "政策范围内比例方式", "style policy_ratio")
+        return pl.sum_horizontal(pl.col(name).fill_null(0).abs() for name in OWN_PAID)
+    return pl.lit(0, pl.Int64)
+
+
+def _policy_ratio(priced: pl.DataFrame, rules: Rules, step: Step) -> list[pl.Expr]:
+    """Return the reimbursement ratio of each case as text, or 1 where the style has none."""
+    if step.style != "policy_ratio" or rules.reimbursement is None:
+        return [pl.lit("1").alias("policy_ratio")]
+    by_level = any(isinstance(ratio, dict) for ratio in rules.reimbursement.ratios.values())
+    need(priced, ["insurance_type", *(["hospital_level"] if by_level else [])], "报销比例", "the reimbursement ratio")
+    kind = pl.col("insurance_type").cast(pl.String)
+    found: pl.Expr = pl.lit(None, pl.String)
+    for insurance, ratio in rules.reimbursement.ratios.items():
+        level = pl.col("hospital_level").cast(pl.String) if by_level else pl.lit("")
+        own = (
+            level.replace_strict({k: str(v) for k, v in ratio.items()}, default=None, return_dtype=pl.String)
+            if isinstance(ratio, dict)
+            else pl.lit(str(ratio))
+        )
+        found = pl.when(kind == insurance).then(own).otherwise(found)
+    lost = priced.filter(found.is_null()).height
+    if lost:
+        raise UserError(Text(f"{lost} 例没有报销比例", f"{lost} cases have no reimbursement ratio in the policy"))
+    return [found.alias("policy_ratio")]
+
+
+def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Sums]:
+    """Return the exact sums of each combination of `keys`, of cases from `with_fund_columns`; elsewhere is left out."""
+    names = [*keys, "policy_ratio", "funding"]
+    lines = [] if money.points is not None else ["points_fixed", "points_per_fen"]
+    table = (
+        cases.filter(pl.col("funding").cast(pl.String) != "elsewhere")
+        .group_by(pl.col([*names, *lines]).cast(pl.String))
+        .agg(
+            pl.col("sign").sum().cast(pl.Int64).alias("cases"),
+            pl.col("counted_charge").cast(pl.Int128).sum(),
+            pl.col("points").sum(),
+            *(pl.col(name).cast(pl.Int128).sum() for name in AMOUNTS),
+        )
+    )
+    found: dict[Key, Sums] = {}
+    for row in table.iter_rows(named=True):
+        key = tuple(row[name] for name in keys)
+        found[key] = found.get(key, Sums()).plus(_row_sums(row, rounded_points=money.points is not None))
+    return found
+
+
+def _row_sums(row: Mapping[str, object], *, rounded_points: bool) -> Sums:
+    """Return the sums of one line of the grouped table."""
+    number = {name: int(str(row[name])) for name in ("cases", "counted_charge", *AMOUNTS)}
+    weight = Fraction(str(row["policy_ratio"]))
+    alike = number["extra_alike"] * weight
+    if row["funding"] == "outside":
+        return Sums(
+            cases=number["cases"],
+            charge_outside=number["charge"],
+            booked_outside=number["booked"],
+            others_outside=number["others"] * weight,
+            standard_outside=number["standard"] * weight + alike,
+            extra_fund=number["extra_fund"],
+        )
+    points = (
+        Fraction(str(row["points"]))
+        if rounded_points
+        else Fraction(str(row["points_fixed"])) * number["cases"]
+        + Fraction(str(row["points_per_fen"])) * number["counted_charge"]
+    )
+    return Sums(
+        cases=number["cases"],
+        points=points * weight,
+        charge=number["charge"],
+        booked=number["booked"],
+        others=number["others"] * weight,
+        extra=alike,
+        extra_fund=number["extra_fund"],
+    )
+
+
+def by_case(step: Step) -> bool:
+    """Tell whether a step is reckoned and rounded case by case."""
+    return (step.style == "ratio" and step.fund_ratio_level == "case") or step.negative_fund_part == "floored"
+
+
+def ratio_of(step: Step, pool: Pool, sums: Sums) -> Fraction:
+    """Return ρ of a pool or hospital: booked ÷ charge, with the cases outside points where these take the same ratio.
+
+    1 where the style or the unit of the value has no ratio, and where nothing was charged.
+    """
+    if step.style != "ratio" or pool.point_value.start.unit == "fund_yuan":
+        return Fraction(1)
+    same = step.fund_ratio_outside == "same"
+    charge = sums.charge + (sums.charge_outside if same else 0)
+    return Fraction(sums.booked + (sums.booked_outside if same else 0), charge) if charge else Fraction(1)
+
+
+def points_part(sums: Sums, value: Fraction, ratio: Fraction) -> Fraction:
+    """Return the fund's part of the cases in points (fen, exact)."""
+    return sums.points * value * ratio - sums.others
+
+
+def outside_part(step: Step, pool: Pool, sums: Sums, ratio: Fraction) -> Fraction:
+    """Return the fund's part of money paid outside points (fen, exact): at the same ratio, or as it was booked."""
+    charged = step.style == "ratio" and pool.point_value.start.unit == "charge_yuan"
+    if charged and step.fund_ratio_outside == "booked":
+        return sums.booked_outside + sums.extra * ratio + sums.extra_fund
+    return (sums.standard_outside + sums.extra) * ratio - sums.others_outside + sums.extra_fund
+
+
+def case_parts(
+    cases: pl.DataFrame, rules: Rules, step: Step, ratios: Mapping[Key, Fraction], keys: Sequence[str]
+) -> pl.Series:
+    """Return each case's fund part (int64 fen), rounded once by the policy's mode; 0 for money from elsewhere.
+
+    `cases`: from `with_fund_columns`. `ratios`: ρ by `keys`, where the ratio is not the case's own.
+    """
+    wide = {name: pl.col(name).cast(pl.Int128) for name in AMOUNTS}
+    paid = wide["standard"] + wide["extra_alike"]
+    charged = pl.any_horizontal(_is(p) for p in rules.pools if p.point_value.start.unit == "charge_yuan")
+    top, bottom = paid, pl.lit(1, pl.Int128)
+    frame = cases
+    if step.style == "ratio" and step.fund_ratio_level == "case":
+        has = charged & (pl.col("charge") != 0)
+        top = pl.when(has).then(paid * wide["booked"].abs()).otherwise(paid)
+        bottom = pl.when(has).then(wide["charge"].abs()).otherwise(bottom)
+    elif step.style == "ratio":
+        frame = cases.join(_ratio_table(ratios, keys), on=list(keys), how="left", maintain_order="left")
+        top = pl.when(charged).then(paid * pl.col("ratio_top")).otherwise(paid)
+        bottom = pl.when(charged).then(pl.col("ratio_bottom")).otherwise(bottom)
+    elif step.style == "subtract":
+        top = paid - wide["others"]
+    else:
+        ratio = pl.col("policy_ratio").cast(pl.Decimal(12, 8)).cast(pl.Decimal(38, 8)) * 10**8
+        top, bottom = (paid - wide["others"]) * ratio.cast(pl.Int128), pl.lit(10**8, pl.Int128)
+    if step.style == "ratio" and step.fund_ratio_outside == "booked":
+        outside = charged & (pl.col("funding").cast(pl.String) == "outside")
+        top = pl.when(outside).then(wide["booked"]).otherwise(top)
+        bottom = pl.when(outside).then(pl.lit(1, pl.Int128)).otherwise(bottom)
+    if step.negative_fund_part == "floored":
+        sign = pl.col("sign").cast(pl.Int128)
+        top = (top * sign).clip(lower_bound=0) * sign
+    part = round_quotient(top, bottom, rules.money) + pl.col("extra_fund")
+    elsewhere = pl.col("funding").cast(pl.String) == "elsewhere"
+    return frame.select(pl.when(elsewhere).then(0).otherwise(part).cast(pl.Int64).alias("fund_part")).to_series()
+
+
+def _ratio_table(ratios: Mapping[Key, Fraction], keys: Sequence[str]) -> pl.DataFrame:
+    """Return the ratios as a table of whole numbers."""
+    columns = {name: [key[n] for key in ratios] for n, name in enumerate(keys)}
+    return pl.DataFrame(
+        {
+            **columns,
+            "ratio_top": pl.Series([r.numerator for r in ratios.values()], dtype=pl.Int128),
+            "ratio_bottom": pl.Series([r.denominator for r in ratios.values()], dtype=pl.Int128),
+        },
+        schema_overrides=dict.fromkeys(keys, pl.String),
+    )
+
+
+def round_quotient(top: pl.Expr, bottom: pl.Expr, money: Money) -> pl.Expr:
+    """Return top ÷ bottom (128-bit whole numbers, bottom above zero) rounded to the policy's step, in fen."""
+    size = FEN_OF_STEP[money.step]
+    bottom = bottom * size
+    whole = top // bottom
+    rest = top - whole * bottom
+    return (whole + (_upward(money.mode, whole, 2 * rest - bottom, top) & (rest != 0)).cast(pl.Int128)) * size
+
+
+def _upward(mode: Mode, whole: pl.Expr, side: pl.Expr, exact: pl.Expr) -> pl.Expr:
+    """Return whether a quotient rounded down takes one more; `side` compares the rest with one half."""
+    above, half = side > 0, side == 0
+    return {
+        "half_away_from_zero": above | (half & (exact >= 0)),
+        "half_even": above | (half & (whole % 2 != 0)),
+        "half_toward_zero": above | (half & (exact < 0)),
+        "half_up": above | half,
+        "half_down": above,
+        "up": exact >= 0,
+        "down": exact < 0,
+        "ceiling": pl.lit(value=True),
+        "floor": pl.lit(value=False),
+    }[mode]

@@ -1,0 +1,184 @@
+"""A hospital's month: from priced cases to payable, prepaid, deposit and what is left to clearing (规程 2025版).
+
+One style, declared by `month.style`; one rounding, at the case or at the hospital-month; the parts of cases, funds
+and hospitals add up to the fen. Refunds, late claims and merged stays come in as priced cases of the month that books
+them.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+import polars as pl
+
+from rules.money import round_fen
+from rules.payment.deductions import deducted_by
+from rules.payment.fund_part import (
+    Key,
+    Sums,
+    by_case,
+    case_parts,
+    outside_part,
+    points_part,
+    ratio_of,
+    sums_by,
+    total,
+    with_fund_columns,
+)
+from rules.payment.fund_split import split_over_funds
+from rules.payment.point_value import Limits, PoolMoney, floating_value
+from rules.payment.prepayment import prepay
+from rules.policy.model import Rules
+
+HOSPITAL_MONTH = ("pool", "month", "hospital_id")
+Values = Mapping[tuple[str, str], Fraction]
+
+
+class Month(NamedTuple):
+    """Cases with their fund part (`fund_part` and a column per fund), and one row per pool, month and hospital."""
+
+    cases: pl.DataFrame
+    hospitals: pl.DataFrame
+
+
+def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions: pl.DataFrame | None = None) -> Month:
+    """Settle the months of priced cases under one day's rules.
+
+    `priced`: see `with_fund_columns`; with hospital_id and case_id. `values`: fen per point by (pool, month), the
+    ones that priced the cases; a case whose value is that of another month than the one that books it (a late claim,
+    a refund) names it in `value_month`. `deductions`: those that count, where the policy lets them act in the month;
+    they come off in the month they were found. Columns of `hospitals`: cases, points (text, exact), charge, booked,
+    payable, deducted, paid, deposit, withheld; payable = paid + deducted + deposit + withheld.
+    """
+    if "value_month" not in priced.columns:
+        priced = priced.with_columns(pl.col("month").alias("value_month"))
+    cases = with_fund_columns(priced, rules, rules.month)
+    by_value = sums_by(cases, (*HOSPITAL_MONTH, "value_month"), rules.money)
+    sums = _without_value_month(by_value)
+    ratios = month_ratios(sums, rules)
+    parts = case_parts(cases, rules, rules.month, ratios, HOSPITAL_MONTH)
+    cases = cases.with_columns(parts)
+    if by_case(rules.month) or rules.money.at == "case":
+        exact = _whole_parts(cases)
+    else:
+        exact = _payables(by_value, rules, values, ratios)
+        rounded = {key: round_fen(amount, rules.money.step, rules.money.mode) for key, amount in exact.items()}
+        cases = fit_to_hospitals(cases, rounded)
+    if rules.fund_split is not None:
+        cases = cases.with_columns(split_over_funds(cases, rules.fund_split).get_columns())
+    return Month(cases, _hospital_rows(sums, exact, rules, _deducted(rules, deductions)))
+
+
+def _without_value_month(by_value: Mapping[Key, Sums]) -> dict[Key, Sums]:
+    """Add up the sums of a hospital-month over the months whose values pay its cases."""
+    found: dict[Key, Sums] = {}
+    for key, sums in by_value.items():
+        found[key[:-1]] = found.get(key[:-1], Sums()).plus(sums)
+    return found
+
+
+def _payables(
+    by_value: Mapping[Key, Sums], rules: Rules, values: Values, ratios: Mapping[Key, Fraction]
+) -> dict[Key, Fraction]:
+    """Return each hospital-month's payable (fen, exact)."""
+    found: dict[Key, Fraction] = {}
+    for (*own, value_month), sums in by_value.items():
+        key, pool = tuple(own), rules.pool(own[0])
+        part = points_part(sums, values[pool.id, value_month], ratios[key])
+        part += outside_part(rules.month, pool, sums, ratios[key])
+        found[key] = found.get(key, Fraction()) + part
+    return found
+
+
+def month_ratios(sums: Mapping[Key, Sums], rules: Rules) -> dict[Key, Fraction]:
+    """Return ρ of each hospital-month: its own, or that of its pool and month."""
+    level = rules.month.fund_ratio_level
+    scope = {key: key if level == "hospital" else key[:2] for key in sums}
+    parts: dict[Key, list[Sums]] = {}
+    for key, own in sums.items():
+        parts.setdefault(scope[key], []).append(own)
+    found = {of: ratio_of(rules.month, rules.pool(of[0]), total(members)) for of, members in parts.items()}
+    return {key: found[scope[key]] for key in sums}
+
+
+def monthly_values(priced: pl.DataFrame, rules: Rules, amounts: Values) -> dict[tuple[str, str], Fraction]:
+    """Return floating values of months: the pool's month amount shared by the month's points (fen per point).
+
+    `amounts`: fen by (pool, month), the year's F spread over its months. Money outside points comes off first.
+    """
+    cases = with_fund_columns(priced, rules, rules.month)
+    found = {}
+    for (name, month), sums in sums_by(cases, ("pool", "month"), rules.money).items():
+        pool = rules.pool(name)
+        ratio = ratio_of(rules.month, pool, sums)
+        unit = pool.point_value.start.unit
+        outside = outside_part(rules.month, pool, sums, ratio) / (ratio if unit == "charge_yuan" else 1)
+        money = PoolMoney(amounts[name, month], unit, outside, ratio)
+        decimals = rules.money.value
+        limits = Limits() if decimals is None else Limits(decimals=decimals.decimals, mode=decimals.mode)
+        found[name, month] = floating_value(money, sums.points, limits).value
+    return found
+
+
+def _whole_parts(cases: pl.DataFrame) -> dict[Key, Fraction]:
+    """Return the sums of parts that were rounded case by case."""
+    table = cases.group_by(pl.col(HOSPITAL_MONTH).cast(pl.String)).agg(pl.col("fund_part").sum())
+    return {tuple(row[:-1]): Fraction(row[-1]) for row in table.iter_rows()}
+
+
+def fit_to_hospitals(cases: pl.DataFrame, totals: Mapping[Key, int]) -> pl.DataFrame:
+    """Spread what rounding the hospital-month once leaves over its cases, a fen each in case order, to the fen."""
+    columns = [[key[n] for key in totals] for n in range(len(HOSPITAL_MONTH))]
+    table = pl.DataFrame(
+        {**dict(zip(HOSPITAL_MONTH, columns, strict=True)), "total": list(totals.values())},
+        schema_overrides=dict.fromkeys(HOSPITAL_MONTH, pl.String) | {"total": pl.Int64},
+    )
+    keyed = cases.with_columns(pl.col(HOSPITAL_MONTH).cast(pl.String))
+    own = pl.col("fund_part").sum().over(HOSPITAL_MONTH)
+    counts = pl.col("funding").cast(pl.String) != "elsewhere"
+    place = pl.col("case_id").rank("ordinal").over(*HOSPITAL_MONTH, counts).cast(pl.Int64) - 1
+    size = counts.sum().over(HOSPITAL_MONTH).cast(pl.Int64)
+    left = pl.col("total") - own
+    more = left // size + (place < left % size).cast(pl.Int64)
+    fitted = keyed.join(table, on=HOSPITAL_MONTH, how="left", maintain_order="left").select(
+        (pl.col("fund_part") + pl.when(counts).then(more).otherwise(0)).alias("fund_part")
+    )
+    return cases.with_columns(fitted.get_columns())
+
+
+def _deducted(rules: Rules, deductions: pl.DataFrame | None) -> dict[Key, int]:
+    """Return what comes off each hospital-month, where deductions act in the month."""
+    rule = rules.clearing.deductions
+    if rule is None or rule.acts != "month" or deductions is None:
+        return {}
+    return deducted_by(deductions, "pool", "month_found", "hospital_id")
+
+
+def _hospital_rows(
+    sums: Mapping[Key, Sums], payable: Mapping[Key, Fraction], rules: Rules, deducted: Mapping[Key, int]
+) -> pl.DataFrame:
+    """Return one row per pool, month and hospital, in that order."""
+    rows = []
+    for key in sorted({*payable, *deducted}):
+        own = sums.get(key, Sums())
+        parts = prepay(rules.month, payable.get(key, Fraction()), rules.money)
+        off = deducted.get(key, 0)
+        rows.append(
+            {
+                **dict(zip(HOSPITAL_MONTH, key, strict=True)),
+                "cases": own.cases,
+                "points": str(own.points),
+                "charge": own.charge + own.charge_outside,
+                "booked": own.booked + own.booked_outside,
+                "payable": parts.payable,
+                "deducted": off,
+                "paid": parts.paid - off,
+                "deposit": parts.deposit,
+                "withheld": parts.withheld,
+            }
+        )
+    text = dict.fromkeys((*HOSPITAL_MONTH, "points"), pl.String)
+    whole = ("cases", "charge", "booked", "payable", "deducted", "paid", "deposit", "withheld")
+    return pl.DataFrame(rows, schema=text | dict.fromkeys(whole, pl.Int64)).select(
+        *HOSPITAL_MONTH, "cases", "points", *whole[1:]
+    )

@@ -1,0 +1,363 @@
+"""The hospital's month: equal to a slow reading case by case, and every part adds up to its whole."""
+
+import random
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.fault import UserError
+from rules.money import Mode, Step, round_fen
+from rules.payment.deductions import counted
+from rules.payment.fund_part import round_quotient
+from rules.payment.month import monthly_values, settle_month
+from rules.policy.cases import Money
+from rules.policy.model import Rules
+from rules.policy.settlement import Deductions
+
+POOLS = {"employee": "310", "resident": "390"}
+FUNDS = ["fund_pool_paid", "fund_large_paid"]
+VALUES = {("employee", "2026-10"): Fraction(538381, 100), ("resident", "2026-10"): Fraction(4907)}
+STYLES: list[dict[str, object]] = [
+    {"style": "ratio", "fund_ratio_level": "pool"},
+    {"style": "ratio", "fund_ratio_level": "pool", "fund_ratio_outside": "booked"},
+    {"style": "ratio", "fund_ratio_level": "hospital", "fund_ratio_gap": "reserve"},
+    {"style": "ratio", "fund_ratio_level": "case", "fund_ratio_gap": "reserve"},
+    {"style": "subtract", "negative_fund_part": "kept"},
+    {"style": "subtract", "negative_fund_part": "floored"},
+    {"style": "policy_ratio", "negative_fund_part": "kept"},
+    {"style": "policy_ratio", "negative_fund_part": "floored"},
+]
+
+
+def rules(style: Mapping[str, object], unit: str = "charge_yuan", **changes: object) -> Rules:
+    deposit = {"deposit": "withheld_part", "prepayment_ratio": "0.95"}
+    document = {
+        "id": "test",
+        "title": {"zh": "测试", "en": "test"},
+        "kind": "drg",
+        "scheme": "test",
+        "date_basis": dict.fromkeys(("scheme", "policy", "month", "budget_year", "late_claim_value"), "settlement"),
+        "money": {"step": "fen", "at": "case", "mode": "half_away_from_zero"},
+        "pools": [
+            {
+                "id": name,
+                "name": {"zh": name, "en": name},
+                "insurance_types": [insurance],
+                "place": "local",
+                "funds": FUNDS,
+                "budget": {"method": "share", "fund": "1", "share": "1", "reserve": "0"},
+                "point_value": {"method": "floating", "start": {"value": "10", "unit": unit}},
+            }
+            for name, insurance in POOLS.items()
+        ],
+        "weights": {"file": "w.csv", "scheme": "test", "mean_all": "5270.76", "points_per_weight": "100"},
+        "patient_basis": "item",
+        "month": {**style, **deposit},
+        "clearing": {
+            **style,
+            "coefficient": "after_bands",
+            "funding_order": ["overrun:hospitals"],
+            "surplus": {"mode": "whole", "bands": [{"retain": "1"}]},
+            "overspend": {"mode": "whole", "bands": [{"share": "0"}]},
+        },
+        "reimbursement": {"ratios": {"310": {"2": "0.85", "3": "0.8"}, "390": {"2": "0.7", "3": "0.625"}}},
+    }
+    return Rules.model_validate(document | changes)
+
+
+LINES = [
+    (Fraction("96.62"), Fraction()),
+    (Fraction("61.91"), 1 / Fraction("5270.76")),
+    (Fraction(), 1 / Fraction("527076")),
+    (Fraction(12345, 7), Fraction()),
+]
+
+
+@st.composite
+def priced_cases(draw: st.DrawFn) -> pl.DataFrame:
+    rows = []
+    for n in range(draw(st.integers(1, 14))):
+        pool = draw(st.sampled_from(list(POOLS)))
+        charge = draw(st.integers(0, 10**7))
+        fund, large = draw(st.integers(0, charge)), draw(st.integers(0, 10**5))
+        fixed, per_fen = draw(st.sampled_from(LINES))
+        outside = draw(st.sampled_from(["points", "points", "points", "outside", "elsewhere"]))
+        points = fixed + per_fen * charge if outside == "points" else Fraction()
+        standard = (
+            round_fen(points * VALUES[pool, "2026-10"], "fen", "half_away_from_zero")
+            if outside == "points"
+            else draw(st.integers(0, 10**7))
+        )
+        sign = draw(st.sampled_from([1, 1, 1, -1]))
+        rows.append(
+            {
+                "case_id": f"c{n:02d}",
+                "hospital_id": draw(st.sampled_from(["H1", "H2"])),
+                "hospital_level": draw(st.sampled_from(["2", "3"])),
+                "insurance_type": POOLS[pool],
+                "pool": pool,
+                "month": "2026-10",
+                "funding": outside,
+                "sign": sign,
+                "points": Decimal(0),
+                "points_fixed": str(fixed if outside == "points" else 0),
+                "points_per_fen": str(per_fen if outside == "points" else 0),
+                "counted_charge": charge * sign,
+                "standard": standard * sign,
+                "extra": draw(st.integers(0, 1000)) * sign,
+                "separate": 0,
+                "total_charge": charge,
+                "fund_pool_paid": fund,
+                "fund_large_paid": draw(st.sampled_from([None, large])),
+                "fund_total": fund + large,
+                "patient_paid": charge - fund,
+                "full_self_paid": draw(st.integers(0, 1000)),
+                "category_b_self_paid": draw(st.integers(0, 1000)),
+                "deductible": 500,
+            }
+        )
+    return pl.DataFrame(rows, schema_overrides={"points": pl.Decimal(18, 4), "fund_large_paid": pl.Int64})
+
+
+def signed(case: Mapping[str, Any], name: str) -> int:
+    return abs(int(case[name] or 0)) * int(case["sign"])
+
+
+def booked(case: Mapping[str, Any]) -> int:
+    return sum(signed(case, fund) for fund in FUNDS)
+
+
+def rho(cases: Sequence[Mapping[str, Any]], step: Mapping[str, object], case: Mapping[str, Any]) -> Fraction:
+    """The ratio of the case's pool, hospital or own claim, from the claims that share it."""
+    level = step["fund_ratio_level"]
+    keys = {"pool": ["pool"], "hospital": ["pool", "hospital_id"], "case": ["case_id"]}[str(level)]
+    alike = [c for c in cases if all(c[k] == case[k] for k in keys) and c["funding"] != "elsewhere"]
+    if step.get("fund_ratio_outside") == "booked":
+        alike = [c for c in alike if c["funding"] == "points"]
+    charge = sum(signed(c, "total_charge") for c in alike)
+    return Fraction(sum(booked(c) for c in alike), charge) if charge else Fraction(1)
+
+
+def exact_part(
+    cases: Sequence[Mapping[str, Any]], step: Mapping[str, object], case: Mapping[str, Any], standard: Fraction
+) -> Fraction:
+    """The fund's part of one case in its style, exact."""
+    standard += case["extra"]
+    if case["funding"] == "elsewhere":
+        return Fraction()
+    if step["style"] == "ratio":
+        if case["funding"] == "outside" and step.get("fund_ratio_outside") == "booked":
+            return Fraction(booked(case))
+        return standard * rho(cases, step, case)
+    if step["style"] == "subtract":
+        part = standard - signed(case, "patient_paid") - signed(case, "fund_total") + booked(case)
+    else:
+        own = sum(signed(case, name) for name in ("full_self_paid", "category_b_self_paid", "deductible"))
+        table: dict[str, dict[str, str]] = {"310": {"2": "0.85", "3": "0.8"}, "390": {"2": "0.7", "3": "0.625"}}
+        part = (standard - own) * Fraction(table[case["insurance_type"]][case["hospital_level"]])
+    if step["negative_fund_part"] == "floored" and part * case["sign"] < 0:
+        return Fraction()
+    return part
+
+
+@given(priced_cases(), st.sampled_from(STYLES), st.sampled_from(["half_away_from_zero", "half_even", "up", "floor"]))
+@settings(max_examples=120, deadline=None)
+def test_parts_by_case_equal_the_slow_reading(frame: pl.DataFrame, style: dict[str, object], mode: Mode) -> None:
+    found = settle_month(frame, rules(style, money={"step": "fen", "at": "case", "mode": mode}), VALUES)
+    cases = frame.to_dicts()
+    expected = [round_fen(exact_part(cases, style, case, Fraction(case["standard"])), "fen", mode) for case in cases]
+    assert found.cases["fund_part"].to_list() == expected
+    by_hospital: dict[tuple[str, str], int] = {}
+    for case, part in zip(cases, expected, strict=True):
+        key = (case["pool"], case["hospital_id"])
+        if case["funding"] != "elsewhere":
+            by_hospital[key] = by_hospital.get(key, 0) + part
+    rows = found.hospitals.filter(pl.col("cases").is_not_null()).to_dicts()
+    assert {
+        (r["pool"], r["hospital_id"]): r["payable"] for r in rows if (r["pool"], r["hospital_id"]) in by_hospital
+    } == by_hospital
+    assert all(r["payable"] == r["paid"] + r["deposit"] + r["withheld"] + r["deducted"] for r in rows)
+
+
+@given(
+    priced_cases(),
+    st.sampled_from(
+        [s for s in STYLES if s.get("fund_ratio_level") != "case" and s.get("negative_fund_part") != "floored"]
+    ),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_hospital_month_is_rounded_once_from_exact_points(frame: pl.DataFrame, style: dict[str, object]) -> None:
+    money = {"step": "fen", "at": "hospital_month", "mode": "half_away_from_zero"}
+    found = settle_month(frame, rules(style, money=money), VALUES)
+    cases = frame.to_dicts()
+    exact: dict[tuple[str, str], Fraction] = {}
+    for case in cases:
+        points = (
+            Fraction(case["points_fixed"]) * case["sign"] + Fraction(case["points_per_fen"]) * case["counted_charge"]
+        )
+        standard = (
+            points * VALUES[case["pool"], "2026-10"] if case["funding"] == "points" else Fraction(case["standard"])
+        )
+        key = (case["pool"], case["hospital_id"])
+        if case["funding"] != "elsewhere":
+            exact[key] = exact.get(key, Fraction()) + exact_part(cases, style, case, standard)
+    payable = {(r["pool"], r["hospital_id"]): r["payable"] for r in found.hospitals.to_dicts()}
+    assert payable == {key: round_fen(amount, "fen", "half_away_from_zero") for key, amount in exact.items()}
+    sums = (
+        found.cases.filter(pl.col("funding") != "elsewhere")
+        .group_by("pool", "hospital_id")
+        .agg(pl.col("fund_part").sum())
+    )
+    assert {(p, h): s for p, h, s in sums.iter_rows()} == payable
+
+
+@given(
+    priced_cases(),
+    st.sampled_from(STYLES),
+    st.randoms(use_true_random=False),
+    st.sampled_from(["case", "hospital_month"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_order_never_matters_and_a_refund_pair_changes_nothing(
+    frame: pl.DataFrame, style: dict[str, object], rng: random.Random, at: str
+) -> None:
+    policy = rules(style, money={"step": "fen", "at": at, "mode": "half_away_from_zero"})
+    whole = settle_month(frame, policy, VALUES)
+    mixed = settle_month(frame[rng.sample(range(frame.height), frame.height)], policy, VALUES)
+    assert mixed.hospitals.equals(whole.hospitals)
+    assert mixed.cases.sort("case_id").equals(whole.cases.sort("case_id"))
+    amounts = ["sign", "counted_charge", "standard", "extra"]
+    pair = pl.concat([frame, frame[:1], frame[:1].with_columns(-pl.col(amounts))])
+    paired = settle_month(
+        pair.with_columns(pl.Series("case_id", [f"c{n:02d}" for n in range(pair.height)])), policy, VALUES
+    )
+    columns = ["pool", "hospital_id", "cases", "points", "charge", "booked", "payable", "paid"]
+    assert paired.hospitals.select(columns).equals(whole.hospitals.select(columns))
+
+
+@given(priced_cases())
+@settings(max_examples=40, deadline=None)
+def test_splitting_by_pool_changes_nothing(frame: pl.DataFrame) -> None:
+    policy = rules(STYLES[0])
+    parts = [settle_month(frame.filter(pl.col("pool") == name), policy, VALUES).hospitals for name in POOLS]
+    assert pl.concat(parts).equals(settle_month(frame, policy, VALUES).hospitals)
+
+
+def test_funds_add_up_to_the_hospital() -> None:
+    frame = case_rows(3)
+    split = {"method": "order", "funds": FUNDS, "remainder": "hospital"}
+    found = settle_month(frame, rules(STYLES[0], fund_split=split), VALUES)
+    columns = ["fund_pool_paid_split", "fund_large_paid_split", "hospital_split"]
+    assert found.cases.select(columns).sum_horizontal().to_list() == found.cases["fund_part"].to_list()
+    assert sum(found.cases["fund_part"]) == sum(found.hospitals["payable"])
+
+
+def case_rows(count: int, **changes: object) -> pl.DataFrame:
+    row = {
+        "case_id": "c",
+        "hospital_id": "H1",
+        "hospital_level": "3",
+        "insurance_type": "310",
+        "pool": "employee",
+        "month": "2026-10",
+        "funding": "points",
+        "sign": 1,
+        "points": Decimal("100.0000"),
+        "points_fixed": "100",
+        "points_per_fen": "0",
+        "counted_charge": 500_000,
+        "standard": 538_381,
+        "extra": 0,
+        "separate": 0,
+        "total_charge": 500_000,
+        "fund_pool_paid": 300_000,
+        "fund_large_paid": 50_000,
+    }
+    rows = [row | changes | {"case_id": f"c{n}"} for n in range(count)]
+    return pl.DataFrame(rows, schema_overrides={"points": pl.Decimal(18, 4)})
+
+
+def test_a_late_claim_is_paid_at_the_value_of_its_own_month() -> None:
+    frame = pl.concat([case_rows(1), case_rows(1)]).with_columns(
+        pl.Series("case_id", ["now", "late"]), pl.Series("value_month", ["2026-10", "2026-09"])
+    )
+    values = VALUES | {("employee", "2026-09"): Fraction(5000)}
+    money = {"step": "fen", "at": "hospital_month", "mode": "half_away_from_zero"}
+    found = settle_month(frame, rules(STYLES[0], money=money), values)
+    assert found.hospitals["payable"].item() == round_fen(
+        (538381 + 500000) * Fraction(7, 10), "fen", "half_away_from_zero"
+    )
+
+
+def test_floating_month_shares_the_month_amount() -> None:
+    frame = pl.concat([case_rows(4), case_rows(1, funding="outside", points_fixed="0", standard=100_000)])
+    frame = frame.with_columns(pl.Series("case_id", [f"c{n}" for n in range(5)]))
+    policy = rules(STYLES[0])
+    found = monthly_values(frame, policy, {("employee", "2026-10"): Fraction(1_400_000)})
+    # ρ = 0.7: 1,400,000 ÷ 0.7 - 100,000 = 1,900,000 over 400 points
+    assert found == {("employee", "2026-10"): Fraction(4750)}
+
+
+def test_deductions_come_off_the_month_that_found_them_once() -> None:
+    clearing = rules(STYLES[0]).clearing.model_dump(exclude_none=True)
+    act = {"states": ["confirmed"], "acts": "month", "receives": "fund"}
+    policy = rules(STYLES[0], clearing=clearing | {"deductions": act})
+    table = pl.DataFrame(
+        {
+            "case_id": ["c0", "c0"],
+            "hospital_id": ["H1", "H1"],
+            "pool": ["employee", "employee"],
+            "item": ["bed", "drug"],
+            "rule": ["R1", "R2"],
+            "amount": [1000, 500],
+            "state": ["confirmed", "appealed"],
+            "month_found": ["2026-10", "2026-10"],
+            "month_of_claim": ["2026-08", "2026-08"],
+        }
+    )
+    rule = Deductions.model_validate(act)
+    plain = settle_month(case_rows(2), policy, VALUES).hospitals.to_dicts()[0]
+    found = settle_month(case_rows(2), policy, VALUES, counted(table, rule)).hospitals.to_dicts()[0]
+    assert (found["deducted"], found["paid"], found["payable"]) == (1000, plain["paid"] - 1000, plain["payable"])
+    with pytest.raises(UserError) as caught:
+        counted(
+            pl.concat(
+                [table, table.with_columns(pl.lit("confirmd").alias("state"), pl.lit(0).cast(pl.Int64).alias("amount"))]
+            ),
+            rule,
+        )
+    message = str(caught.value)
+    assert "did you mean confirmed" in message
+    assert "2 deductions have no amount above zero" in message
+    assert "case c0: bed (R1) is deducted more than once" in message
+
+
+def test_a_style_refuses_claims_without_its_columns() -> None:
+    with pytest.raises(UserError, match="style subtract needs the column patient_paid"):
+        settle_month(case_rows(1).with_columns(pl.lit(1).alias("fund_total")), rules(STYLES[4]), VALUES)
+    with pytest.raises(UserError, match="style policy_ratio needs the column deductible"):
+        settle_month(case_rows(1), rules(STYLES[6]), VALUES)
+    known = case_rows(1, full_self_paid=0, category_b_self_paid=0, deductible=0, hospital_level="1")
+    with pytest.raises(UserError, match="1 cases have no reimbursement ratio"):
+        settle_month(known, rules(STYLES[6]), VALUES)
+
+
+modes = st.sampled_from(
+    ["half_away_from_zero", "half_even", "half_toward_zero", "half_up", "half_down", "up", "down", "ceiling", "floor"]
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-60, 60), st.integers(1, 12)), min_size=1), modes, st.sampled_from(["fen", "jiao"])
+)
+def test_quotients_on_columns_round_like_single_ones(pairs: list[tuple[int, int]], mode: Mode, step: Step) -> None:
+    money = Money(step=step, at="case", mode=mode)
+    frame = pl.DataFrame(pairs, schema={"n": pl.Int128, "d": pl.Int128}, orient="row")
+    found = frame.select(round_quotient(pl.col("n"), pl.col("d"), money)).to_series().to_list()
+    assert found == [round_fen(Fraction(n, d), step, mode) for n, d in pairs]
