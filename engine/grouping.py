@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.claims import CheckPolicy, Chunk, ClaimBatch, Claims, open_claims
+from engine.claims import WRITTEN, CheckPolicy, Chunk, ClaimBatch, Claims, in_language, open_claims
 from engine.grouping_totals import ChunkCounts, GroupingTotals
 from engine.outputs.folder import replaced_folder
 from engine.outputs.grouped import FORMATS, Format, TableWriter
@@ -28,9 +28,6 @@ from grouper.scheme.pack import Scheme
 
 OUTPUT_COLUMNS = ("case_id", *ANSWER_COLUMNS, "mdc_name", "adrg_name", "drg_name")
 SUMMARY_VERSION = 1
-_REJECTED = pa.schema(
-    {"file": pa.string(), "row": pa.int64(), "case_id": pa.string(), "reason": pa.string(), "message": pa.string()}
-)
 CODE_VERSIONS = ("insurance", "clinical")
 Progress = Callable[[int], None]
 StartProgress = Callable[[int | None], Progress]
@@ -131,6 +128,8 @@ def run_grouping(request: GroupingRequest, start_progress: StartProgress | None 
         keep=request.keep,
         required=("sex",),
         column_map=request.column_map,
+        diagnosis_table=request.diagnosis_table,
+        procedure_table=request.procedure_table,
         policy=request.checks,
         hash_key=request.hash_key,
     )
@@ -202,13 +201,13 @@ def _stream(
 ) -> GroupingTotals:
     totals = GroupingTotals(claims.findings, groupers)
     writers = [TableWriter(folder, name) for name in ("grouped", "compared")[: len(groupers)]]
-    with pq.ParquetWriter(folder / "rejected.parquet", _REJECTED, compression="zstd") as rejected:
+    with pq.ParquetWriter(folder / "rejected.parquet", WRITTEN, compression="zstd") as rejected:
         for done in _in_order(claims, lambda chunk: _group_chunk(claims, chunk, groupers, names=request.names)):
             clock = time.perf_counter()
             for writer, table in zip(writers, done.tables, strict=True):
                 writer.write(table)
             if done.rejects.num_rows:
-                rejected.write_table(_rejects(done.rejects, request.lang))
+                rejected.write_table(in_language(done.rejects, request.lang))
             totals.add(done.counts)
             seconds.add("write", clock)
             seconds.merge(done.seconds)
@@ -271,11 +270,6 @@ def _columns(batch: ClaimBatch, grouper: Grouper, answers: k.Answers, *, names: 
     for name in batch.kept.column_names:
         table = table.append_column(name, batch.kept[name])
     return table
-
-
-def _rejects(rejects: pa.Table, lang: str) -> pa.Table:
-    columns = [*rejects.select(["file", "row", "case_id", "reason"]).columns, rejects[f"message_{lang}"]]
-    return pa.table(columns, schema=_REJECTED)
 
 
 def _write_json(path: Path, content: object) -> None:

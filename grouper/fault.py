@@ -27,3 +27,7 @@ class UserError(Exception):
     def text(self, lang: str) -> str:
         """Return all faults in `lang`, one a line."""
         return "\n".join(fault.text(lang) for fault in self.faults)
+
+
+class CannotWriteError(UserError):
+    """The output cannot be written: no room, no permission, or something there that is not ours to replace."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from llvmlite import ir
+from numba.core import config
 from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
@@ -31,5 +32,7 @@ def _plain_trailing_zeros(word: int) -> int:
     return (int(word) & -int(word)).bit_length() - 1
 
 
-lowest_bit: Callable[[Any], int] = _plain_trailing_zeros if numba.config.DISABLE_JIT else _count_trailing_zeros
+lowest_bit: Callable[[Any], int] = (
+    _plain_trailing_zeros if config.DISABLE_JIT else cast("Callable[[Any], int]", _count_trailing_zeros)  # type: ignore[attr-defined]
+)
 """The position of the lowest set bit of a word that is not 0."""

@@ -59,8 +59,8 @@ class Faults:
         if action == "reject":
             details = _details(shown, places)
             self._rejected.append(
-                pl.DataFrame(
-                    {"place": places, "reason": [code], "detail": details}, schema_overrides={"place": pl.Int64}
+                pl.DataFrame({"place": places, "detail": details}, schema_overrides={"place": pl.Int64}).select(
+                    "place", pl.lit(code).alias("reason"), "detail"
                 )
             )
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 import typer
 
-from engine.cli import codes, explain, group, scheme, sql
+from engine.cli import claims, codes, explain, group, scheme, sql, synth
 from engine.cli.options import language
 
 BAD_INPUT, CANNOT_WRITE = 2, 3
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.command("group")(group.group)
 app.command("explain")(explain.explain)
+app.command("check")(claims.check)
+app.command("synth")(synth.synth)
 app.command("sql")(sql.sql)
 app.add_typer(scheme.app, name="scheme")
 app.add_typer(codes.app, name="codes")

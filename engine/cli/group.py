@@ -1,21 +1,18 @@
 """drgdip group: a claims file in, grouped claims out."""
 
 import json
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.cli.options import Json, Lang, language, say
+from engine.cli.progress import Progress
+from grouper.fault import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_PLAIN_EVERY = 5.0
-"""Seconds between progress lines where the screen is not a terminal."""
 
 Inputs = Annotated[list[Path], typer.Argument(help="Claims: Parquet, CSV or Excel files, or folders of them.")]
 Scheme = Annotated[str, typer.Option("--scheme", help="Id of a scheme (drgdip scheme list) or the folder of a pack.")]
@@ -68,71 +65,12 @@ def group(
         hash_key=load_key(hash_ids) if hash_ids else None,
         lang=lang,
     )
-    with _Progress() as progress:
+    with Progress(Text("分组", "grouping")) as progress:
         summary = run_grouping(request, progress.start)
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:
         _print_summary(summary, out)
-
-
-class _Progress:
-    """Rows done, rate and time left: a bar on a terminal, plain lines elsewhere; both on standard error."""
-
-    def __init__(self) -> None:
-        self._done = 0
-        self._total: int | None = None
-        self._began = self._said = time.monotonic()
-        self._bar: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def start(self, total: int | None) -> Callable[[int], None]:
-        """Begin to count towards `total` rows (None: not known) and return what counts them."""
-        self._total = total
-        self._began = self._said = time.monotonic()
-        if sys.stderr.isatty():
-            return self._start_bar(total)
-        return self._count
-
-    def _start_bar(self, total: int | None) -> Callable[[int], None]:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(show_speed=True),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        task = self._bar.add_task("分组" if language() == "zh" else "grouping", total=total)
-        self._bar.start()
-        return lambda rows: self._bar.advance(task, rows)
-
-    def _count(self, rows: int) -> None:
-        self._done += rows
-        now = time.monotonic()
-        if now - self._said < _PLAIN_EVERY:
-            return
-        self._said = now
-        rate = self._done / (now - self._began)
-        left = f", {(self._total - self._done) / rate:.0f} s left" if self._total else ""
-        sys.stderr.write(f"{self._done:,} rows, {rate:,.0f} rows/s{left}\n")
 
 
 def _print_summary(summary: Mapping[str, Any], out: Path) -> None:

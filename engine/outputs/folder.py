@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grouper.fault import Text, UserError
+from grouper.fault import CannotWriteError, Text
 
 MARK = "summary.json"
 """A folder that holds this file was written by drgdip and may be replaced."""
-
-
-class CannotWriteError(UserError):
-    """The output cannot be written: no room, no permission, or a folder that is not ours to replace."""
 
 
 @contextmanager

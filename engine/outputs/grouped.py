@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
 
-from engine.outputs.folder import CannotWriteError
-from grouper.fault import Text
+from grouper.fault import CannotWriteError, Text
 
 Format = Literal["parquet", "csv", "xlsx", "duckdb"]
 FORMATS: tuple[Format, ...] = get_args(Format)

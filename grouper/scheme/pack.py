@@ -182,7 +182,7 @@ def _load(folder: Path) -> Scheme:
         base = _load_base(head.base, folder)
         tables, changes = {name: dict(table) for name, table in base.tables.items()}, base.changes
     changes = (*changes, *apply_changes(folder, tables, faults))
-    scheme = _build(head, tables, changes, faults)
+    scheme = build(head, tables, changes, faults)
     if faults:
         raise UserError(faults)
     return scheme
@@ -221,7 +221,8 @@ def _load_base(base: str, folder: Path) -> Scheme:
     return _load(beside.resolve()) if (beside / "scheme.toml").is_file() else load_scheme(base)
 
 
-def _build(head: SchemeHead, tables: Tables, changes: tuple[Change, ...], faults: list[Text]) -> Scheme:
+def build(head: SchemeHead, tables: Tables, changes: tuple[Change, ...], faults: list[Text]) -> Scheme:
+    """Give merged tables their meaning. Faults are added to the list; the scheme is good only if there are none."""
     sets = _code_sets(tables["sets"])
     exclusions = _code_sets(tables["exclusions"])
     mdcs = _rule_rows(tables["mdc"], "", {"": ""}, sets, faults)

@@ -39,6 +39,9 @@ class Row(NamedTuple):
         return Text(f"{self.file} 第{self.line}行 {column}列：{zh}", f"{self.file} line {self.line}, {column}: {en}")
 
 
+# A set of all procedures fills a cell of more than the csv module's 131,072 characters.
+csv.field_size_limit(1 << 30)
+
 Table = dict[str, Row]
 """Rows of one table by key, in file order."""
 Tables = dict[str, Table]

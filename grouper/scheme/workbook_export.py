@@ -8,7 +8,7 @@ from pathlib import Path
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
-from grouper.fault import Text, UserError
+from grouper.fault import CannotWriteError, Text, UserError
 from grouper.scheme.pack import Scheme
 from grouper.scheme.tables import OPTIONAL
 from grouper.scheme.workbook_sheets import SCHEME_SHEET
@@ -28,7 +28,7 @@ def export_workbook(scheme: Scheme, path: Path) -> None:
                     _write_sheet(book, name, lines)
             partial.replace(path)
     except (OSError, XlsxWriterException) as error:
-        raise UserError(Text(f"{path}：无法写入：{error}", f"{path}: cannot be written: {error}")) from error
+        raise CannotWriteError(Text(f"{path}：无法写入：{error}", f"{path}: cannot be written: {error}")) from error
 
 
 def _write_sheet(book: xlsxwriter.Workbook, name: str, lines: Lines) -> None:

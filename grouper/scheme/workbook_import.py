@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from grouper.codes import fold
-from grouper.fault import Text, UserError
-from grouper.scheme.pack import PACKS, Scheme, SchemeHead, _build, load_scheme
+from grouper.fault import CannotWriteError, Text, UserError
+from grouper.scheme.pack import PACKS, Scheme, SchemeHead, build, load_scheme
 from grouper.scheme.tables import COLUMNS, KEYS, OPTIONAL, Table, Tables, apply_changes, read_tables
 from grouper.scheme.workbook_sheets import LAYOUTS, SCHEME_SHEET, Remark, SheetRow, Workbook, squeeze
 
@@ -57,7 +57,7 @@ def import_workbook(path: Path, folder: Path, like: str | Path = NATIONAL) -> Im
     is_national = not said and tables["drg"].keys() == national.tables["drg"].keys()
     head = _head(book, said, folder.name, national.head if is_national else model.head)
     amended = _amend(book, tables) if is_national else tables
-    _build(head, amended, (), book.faults)
+    build(head, amended, (), book.faults)
     _raise(book.faults)
     _write_pack(folder, head, tables, with_amendments=amended is not tables)
     return Import(load_scheme(folder), book.counts, tuple(book.remarks))
@@ -199,7 +199,7 @@ def _write_pack(folder: Path, head: SchemeHead, tables: Tables, *, with_amendmen
                 shutil.copy(PACKS / NATIONAL / "exclusions.changes.csv", pack)
             pack.replace(folder)
     except OSError as error:
-        raise UserError(Text(f"{folder}：无法写入：{error}", f"{folder}: cannot be written: {error}")) from error
+        raise CannotWriteError(Text(f"{folder}：无法写入：{error}", f"{folder}: cannot be written: {error}")) from error
 
 
 def _toml(head: SchemeHead) -> str:
