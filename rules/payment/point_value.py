@@ -28,13 +28,6 @@ class PointValue(NamedTuple):
     reason: RestReason = "none"
 
 
-class Volume(NamedTuple):
-    """Points at the fixed value and points at the floating one."""
-
-    fixed: Fraction
-    floating: Fraction
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a floating value may be: floor and cap (fen per point), and the decimals of a yuan it is rounded to."""
@@ -111,32 +104,20 @@ def floating_value(money: PoolMoney, points: Fraction, limits: Limits | None = N
     return _share_out(money.for_points, points, limits)
 
 
-def elastic_value(money: PoolMoney, volume: Volume, fixed_value: Fraction, limits: Limits | None = None) -> PointValue:
-    """Return v₂ = (T - fixed points × v₁) ÷ floating points, T with the money outside points taken off.
+def elastic_value(
+    money: PoolMoney, fixed_money: Fraction, floating_points: Fraction, limits: Limits | None = None
+) -> PointValue:
+    """Return v₂ = (T - money of the fixed points) ÷ floating points, T with the money outside points taken off.
 
-    The three forms differ only in the volume: `by_base_volume`, `by_severity`, `by_rigid_cost`.
+    The three forms differ only in the share of the points that is fixed: `base_share` of a hospital's, all of a severe
+    group's and none of a mild one's, the rigid share of each group's cost.
     """
-    return _share_out(money.for_points - volume.fixed * fixed_value, volume.floating, limits)
+    return _share_out(money.for_points - fixed_money, floating_points, limits)
 
 
-def by_base_volume(actual: Sequence[Fraction], base: Sequence[Fraction]) -> Volume:
-    """Return elastic form (a): each hospital's points up to its base are fixed, the extra ones float."""
-    fixed = sum((min(points, limit) for points, limit in zip(actual, base, strict=True)), Fraction())
-    return Volume(fixed, sum(actual, Fraction()) - fixed)
-
-
-def by_severity(severe: Fraction, mild: Fraction) -> Volume:
-    """Return elastic form (b): severe cases are fixed, mild ones float."""
-    return Volume(severe, mild)
-
-
-def by_rigid_cost(groups: Sequence[tuple[Fraction, Fraction]]) -> Volume:
-    """Return elastic form (c): of each group's points, the rigid share is fixed and the elastic share floats.
-
-    `groups`: (points, rigid share between 0 and 1).
-    """
-    fixed = sum((points * rigid for points, rigid in groups), Fraction())
-    return Volume(fixed, sum((points for points, _ in groups), Fraction()) - fixed)
+def base_share(points: Fraction, base: Fraction) -> Fraction:
+    """Return the share of a hospital's points within its base volume: min(points, base) ÷ points."""
+    return min(points, base) / points if points > 0 else Fraction(0)
 
 
 def fixed_value_of_share(total: Fraction, fixed_share: Fraction, fixed_points: Fraction) -> Fraction:

@@ -20,7 +20,6 @@ from rules.payment.budget import (
 from rules.payment.point_value import (
     Limits,
     PoolMoney,
-    by_base_volume,
     elastic_value,
     fixed_value_of_share,
     floating_value,
@@ -148,10 +147,9 @@ def test_more_money_never_lowers_a_point_value(
     fund: int, more: int, fixed: Fraction, floating: Fraction, cap: Fraction | None, decimals: int | None
 ) -> None:
     limits = Limits(cap=cap, decimals=decimals)
-    volume = by_base_volume([fixed + floating], [fixed])
     poor, rich = (PoolMoney(Fraction(m), "charge_yuan", Fraction(10**6), Fraction(7, 10)) for m in (fund, fund + more))
     assert floating_value(poor, floating, limits).value <= floating_value(rich, floating, limits).value
-    low, high = (elastic_value(m, volume, Fraction(1000), limits) for m in (poor, rich))
+    low, high = (elastic_value(m, fixed * 1000, floating, limits) for m in (poor, rich))
     assert low.value <= high.value
 
 

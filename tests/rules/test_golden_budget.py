@@ -30,10 +30,7 @@ from rules.payment.point_value import (
     Limits,
     PointValue,
     PoolMoney,
-    Volume,
-    by_base_volume,
-    by_rigid_cost,
-    by_severity,
+    base_share,
     elastic_value,
     fixed_value_of_share,
     floating_value,
@@ -164,20 +161,22 @@ def rate(given: Given) -> Answer:
     return {"rate": yuan(found)}
 
 
-def volume_of(given: Given) -> Volume:
+def fixed_and_floating(given: Given) -> tuple[Fraction, Fraction]:
     if "hospitals" in given:
-        hospitals = given["hospitals"]
-        return by_base_volume([number(h["points"]) for h in hospitals], [number(h["base"]) for h in hospitals])
-    if "groups" in given:
-        return by_rigid_cost([(number(g["points"]), number(g["rigid"])) for g in given["groups"]])
-    return by_severity(number(given["severe"]), number(given["mild"]))
+        parts = [(number(h["points"]), base_share(number(h["points"]), number(h["base"]))) for h in given["hospitals"]]
+    elif "groups" in given:
+        parts = [(number(g["points"]), number(g["rigid"])) for g in given["groups"]]
+    else:
+        parts = [(number(given["severe"]), Fraction(1)), (number(given["mild"]), Fraction(0))]
+    fixed = sum((points * share for points, share in parts), Fraction())
+    return fixed, sum((points for points, _ in parts), Fraction()) - fixed
 
 
 def elastic(given: Given) -> Answer:
-    volume = volume_of(given)
+    fixed, floating_points = fixed_and_floating(given)
     money = PoolMoney(fen(given["total"]), "fund_yuan")
-    points = {"fixed_points": printed(volume.fixed, 0), "floating_points": printed(volume.floating, 0)}
-    return points | point_value(elastic_value(money, volume, fen(given["fixed_value"])))
+    points = {"fixed_points": printed(fixed, 0), "floating_points": printed(floating_points, 0)}
+    return points | point_value(elastic_value(money, fixed * fen(given["fixed_value"]), floating_points))
 
 
 def amounts_split(given: Given) -> Answer:
