@@ -90,7 +90,7 @@ def _synthetic(folder: Path, records: int) -> Path:
         check=True,
         capture_output=True,
     )
-    return city / "claims.parquet"
+    return city / "claims" / "claims.parquet"
 
 
 def _shape(claims: Path) -> dict[str, float]:

@@ -19,11 +19,21 @@ def dates_for(needed: Iterable[str]) -> tuple[str, ...]:
 
 def filled_from_dates(claims: pl.DataFrame, needed: Iterable[str]) -> pl.DataFrame:
     """Fill missing ages and lengths of stay; what the file gives is kept, without the two dates nothing is filled."""
-    wanted = [name for name in needed if name in FROM_DATES and claims[name].null_count()]
-    possible = [name for name in wanted if set(FROM_DATES[name]) <= set(claims.columns)]
-    return claims.with_columns(
-        pl.coalesce(name, _EXPRESSIONS[name].cast(claims.schema[name], strict=False)).alias(name) for name in possible
-    )
+    wanted = [name for name in FROM_DATES if name in needed and claims[name].null_count()]
+    for name in wanted:
+        if set(FROM_DATES[name]) <= set(claims.columns):
+            claims = _filled(claims, name)
+    return claims
+
+
+def _filled(claims: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Fill one column, computing only the rows that lack it: adults, nearly all, have no age in days to be found."""
+    lacks = pl.col(name).is_null()
+    if name == "age_days" and "age" in claims.columns:
+        lacks &= pl.col("age").fill_null(0) == 0
+    rows = claims.select(lacks.arg_true()).to_series()
+    values = claims[rows].select(_EXPRESSIONS[name].cast(claims.schema[name], strict=False)).to_series()
+    return claims.with_columns(claims[name].scatter(rows, values))
 
 
 def full_years() -> pl.Expr:
