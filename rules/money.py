@@ -2,7 +2,7 @@
 
 Every amount of money in the project is an int (or int64) of fen. What is not yet money is an exact fraction:
 `fractions.Fraction` for single figures, declared integer scales in the kernels. Rounding happens once per stage, with
-the mode, the step and the place that the policy declares (payment.md §4.5).
+the mode, the step and the place that the policy declares.
 """
 
 from collections.abc import Hashable, Mapping

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rules.policy.values import Amount, Bilingual, DateField, Mode, Model, Number, Positive, Share, fault, term
+from rules.policy.values import Amount, Bilingual, DateField, Mode, Model, Number, Positive, Share, Yuan, fault, term
 
 Denominator = Literal["group_mean", "level_mean", "last_year_level_mean", "standard", "standard_without_coefficient"]
 WhichValue = Literal["start", "last_year", "final"]
@@ -66,9 +66,9 @@ class Scores(Model):
 
 
 class CoefficientPart(Model):
-    """One table of coefficients, by one or two of level, grade, hospital and group."""
+    """One table of coefficients, by one or two of level, hospital and group."""
 
-    by: tuple[Literal["level", "grade", "hospital", "group"], ...] = term("按", "by", min_length=1, max_length=2)
+    by: tuple[Literal["level", "hospital", "group"], ...] = term("按", "by", min_length=1, max_length=2)
     table: dict[str, Number | dict[str, Number]] | None = term("系数表", "table", "ratio", default=None)
     file: str | None = term("系数文件", "table: the columns of `by`, coefficient", default=None)
     otherwise: Number | None = term("其他", "coefficient of what the table does not name", "ratio", default=None)
@@ -132,8 +132,8 @@ class Line(Model):
 
     @property
     def edge(self) -> tuple[str, Decimal]:
-        """Return the comparison (<, <=, >, >=) and the ratio it is made with."""
-        given = [(sign, bound) for sign, key in EDGES.items() if (bound := getattr(self, key)) is not None]
+        """Return the comparison (below, up_to, over, at_least) and the ratio it is made with."""
+        given = [(key, bound) for key in EDGES.values() if (bound := getattr(self, key)) is not None]
         return given[0]
 
     @model_validator(mode="after")
@@ -246,7 +246,7 @@ class LowRule(ClassRule):
             )
         if not self.line or self.top_share is not None:
             raise fault("low 须写 when 或 line", "low needs when or line")
-        check_line(self.line, {"<", "<="})
+        check_line(self.line, {"below", "up_to"})
         return self
 
 
@@ -270,7 +270,7 @@ class HighRule(ClassRule):
             )
         if bool(self.line) == (self.top_share is not None):
             raise fault("须写 when、line 或 top_share 之一", "give one of when, line and top_share")
-        check_line(self.line, {">", ">="})
+        check_line(self.line, {"over", "at_least"})
         return self
 
 
@@ -373,7 +373,7 @@ class DayBand(Model):
     """One band of days of a per-diem standard."""
 
     up_to_day: int | None = term("至第几天", "up to day", "days", default=None)
-    daily: Amount = term("床日标准", "daily standard", "yuan a day")
+    daily: Yuan = term("床日标准", "daily standard", "yuan a day")
 
 
 class Excluded(Model):
@@ -422,7 +422,7 @@ class FixedPrice(Model):
     """按病种 single disease: a fixed price by hospital level, with exits back to the ordinary rule."""
 
     pay: Literal["fixed_price"]
-    price: dict[str, Amount] = term("定额", "price by hospital level", "yuan")
+    price: dict[str, Yuan] = term("定额", "price by hospital level", "yuan")
     exit_over: Positive | None = term("退出上限", "leaves when charge > price ×", "ratio", default=None)
     exit_below: Positive | None = term("退出下限", "leaves when charge < price ×", "ratio", default=None)
 
@@ -506,7 +506,7 @@ class SeparateItem(Model):
     items: tuple[str, ...] = term("项目编码", "item codes", min_length=1)
     pay: Literal["actual", "share", "per_unit"] = term("计付", "payment")
     share: Share | None = term("比例", "share of the item's cost", "ratio", default=None)
-    per_unit: Amount | None = term("单价", "amount per unit", "yuan", default=None)
+    per_unit: Yuan | None = term("单价", "amount per unit", "yuan", default=None)
     sign: Literal["add", "deduct"] = term("增减", "addition or deduction", default="add")
     taken_out: bool = term("从费用中扣除", "taken out of charge, means and weights alike")
     money: Literal["total", "fund"] = term("口径", "total or fund money", default="total")

@@ -29,6 +29,7 @@ KINDS_OF_FAULT = {
     "dict_type": Text("应为表", "must be a table"),
     "model_type": Text("应为表", "must be a table"),
     "date_type": Text("应为日期，如 2026-01-01", "must be a date such as 2026-01-01"),
+    "decimal_max_places": Text("小数位过多", "has too many decimals"),
     "too_short": Text("不能为空", "must not be empty"),
 }
 BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}

@@ -54,6 +54,7 @@ def exact(value: object) -> object:
 
 Number = Annotated[Decimal, BeforeValidator(exact), Field(allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
+Yuan = Annotated[Number, Field(ge=0, decimal_places=2)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 

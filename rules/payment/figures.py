@@ -1,0 +1,150 @@
+"""The figures that one case's payment starts from: score, means, hospital coefficient, and the line of a class.
+
+All exact: points as fractions, money as fractions of fen. A figure that the policy's tables do not give is refused.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+from rules.fault import Text, UserError
+from rules.money import fen, round_decimals
+from rules.policy.cases import ClassRule, Decimals, HospitalCoefficient, Line
+from rules.policy.model import Rules
+from rules.policy.pools import Pool
+from rules.policy.tables import GroupFigures, Tables
+
+COMPARE = {"below": "<", "up_to": "≤", "over": ">", "at_least": "≥"}
+
+
+class Scale(NamedTuple):
+    """Points of a case of mean charge (per weight 1.0, or the score base), and the mean of all cases (fen)."""
+
+    points: Fraction
+    mean_all: Fraction
+
+    @property
+    def points_per_fen(self) -> Fraction:
+        """Return scale ÷ M: the points that a fen of charge makes."""
+        return self.points / self.mean_all
+
+
+def scale_of(rules: Rules) -> Scale:
+    """Return the scale of a policy's points."""
+    if rules.weights is not None:
+        return Scale(Fraction(rules.weights.points_per_weight), fen(rules.weights.mean_all))
+    if rules.scores is not None:
+        return Scale(Fraction(rules.scores.base), fen(rules.scores.mean_all))
+    raise ValueError("a policy has weights or scores")
+
+
+def unpublished(group: str) -> UserError:
+    """Return the refusal of a group whose weight is not published: it is never guessed."""
+    return UserError(Text(f"病组 {group} 没有公布的权重或分值", f"group {group} has no published weight or score"))
+
+
+def score_of(rules: Rules, figures: GroupFigures | None, group: str) -> Fraction:
+    """Return the points of a normal case before any coefficient: weight × points per weight, or the score."""
+    if figures is None or figures.weight is None:
+        raise unpublished(group)
+    return figures.weight * scale_of(rules).points if rules.weights is not None else figures.weight
+
+
+def mean_of(rules: Rules, figures: GroupFigures | None, group: str) -> Fraction:
+    """Return the mean charge of a group (fen), listed or derived from its weight as the policy declares."""
+    table = rules.weights or rules.scores
+    if table is not None and table.group_mean != "listed":
+        return score_of(rules, figures, group) / scale_of(rules).points_per_fen
+    if figures is None or figures.mean is None:
+        raise UserError(
+            Text(
+                f"规则需要病组 {group} 的次均费用，表中没有",
+                f"a rule needs the mean charge of group {group}: the table has none",
+            )
+        )
+    return figures.mean
+
+
+def level_mean(means: Mapping[str, Fraction], level: str | None, group: str) -> Fraction:
+    """Return the mean charge of a group in hospitals of one level (fen)."""
+    if level is None or level not in means:
+        zh = f"规则需要病组 {group} 在 {level} 级医院的次均费用，表中没有"
+        en = f"a rule needs the mean charge of group {group} in hospitals of level {level}: the table has none"
+        raise UserError(Text(zh, en))
+    return means[level]
+
+
+def hospital_coefficient(rules: Rules, tables: Tables, level: str | None, hospital: str | None, group: str) -> Fraction:
+    """Return f of one hospital and group, composed from its parts as the policy declares; 1 where there is none."""
+    rule = rules.hospital_coefficient
+    if rule is None or (rule.primary_care_exempt and group in rules.primary_care):
+        return Fraction(1)
+    keys = {"level": level or "", "hospital": hospital or "", "group": group}
+    found = []
+    for part, table in zip(rule.parts, tables.coefficients, strict=True):
+        key = tuple(keys[name] for name in part.by)
+        others = tuple("*" if name == "group" else keys[name] for name in part.by)
+        otherwise = None if part.otherwise is None else Fraction(part.otherwise)
+        value = table.get(key, table.get(others, otherwise))
+        if value is None:
+            names = "、".join(f"{name} {keys[name]!r}" for name in part.by)
+            raise UserError(Text(f"医疗机构系数表没有 {names}", f"the table of hospital coefficients has no {names}"))
+        found.append(value)
+    return composed(rule, found)
+
+
+def composed(rule: HospitalCoefficient, parts: list[Fraction]) -> Fraction:
+    """Compose the parts of a coefficient, hold it within its bounds, round it where declared."""
+    if rule.compose == "weighted":
+        value = sum((part * Fraction(p.share or 0) for part, p in zip(parts, rule.parts, strict=True)), Fraction(0))
+    elif rule.compose == "sum":
+        value = sum(parts, Fraction(0))
+    else:
+        value = Fraction(1)
+        for part in parts:
+            value *= part
+    if rule.floor is not None:
+        value = max(value, Fraction(rule.floor))
+    if rule.cap is not None:
+        value = min(value, Fraction(rule.cap))
+    return rounded(value, rule.decimals)
+
+
+def rounded(value: Fraction, decimals: Decimals | None) -> Fraction:
+    """Round a figure that is not money where its decimals are declared."""
+    return value if decimals is None else round_decimals(value, decimals.decimals, decimals.mode)
+
+
+def start_value(pool: Pool, month: str, decimals: Decimals | None = None) -> Fraction:
+    """Return a pool's start value of one month (fen per point): the month's own where the policy gives one."""
+    yuan = Fraction(pool.point_value.months.get(month, pool.point_value.start.value))
+    return 100 * rounded(yuan, decimals)
+
+
+def band_of(rule: ClassRule, weight: Fraction) -> Line:
+    """Return the band of a class's line that a weight falls in; the bands are contiguous and the last is open."""
+    for band in rule.line:
+        if band.weight_below is not None and weight >= Fraction(band.weight_below):
+            continue
+        if band.weight_up_to is not None and weight > Fraction(band.weight_up_to):
+            continue
+        return band
+    raise ValueError("the last band of a line is open")
+
+
+def classifying_value(rules: Rules, pool: Pool, month: str, value: Fraction) -> Fraction | None:
+    """Return the point value (fen) behind a standard that classifies cases, None where the ratio has no standard.
+
+    `value` is the value that prices the case. UserError where last year's value is wanted and the pool gives none.
+    """
+    which = None if rules.case_class is None else rules.case_class.ratio.value
+    if which == "start":
+        return start_value(pool, month, rules.money.value)
+    if which == "last_year":
+        last = pool.point_value.last_year
+        if last is None:
+            raise UserError(
+                Text(f"基金池 {pool.id} 没有上年点值 last_year", f"pool {pool.id} has no last_year point value")
+            )
+        return 100 * Fraction(last)
+    return value if which == "final" else None
