@@ -24,16 +24,17 @@ Stage = Literal["final", "trial", "quarterly"]
 class HospitalYear:
     """What a hospital brings to clearing, fen.
 
-    payable: P, exact, in fund money; booked: A, of the same cases; deductions: those that count; outside: what is
-    paid beside points (cases, separately settled items, adjustments of cleared years); deposit: held over the months;
-    advanced: advance and working capital not yet repaid; prepaid: cash of the months; vbp: procurement retention
-    charged to the pool.
+    payable: P, exact, in fund money; booked: A, of the same cases; deductions: those that count; control:
+    total-control deduction of a quota; outside: what is paid beside points (cases, separately settled items,
+    adjustments of cleared years); deposit: held over the months; advanced: advance and working capital not yet
+    repaid; prepaid: cash of the months; vbp: procurement retention charged to the pool.
     """
 
     hospital: str
     payable: Fraction
     booked: int
     deductions: int = 0
+    control: int = 0
     outside: tuple[Line, ...] = ()
     deposit: int = 0
     prepaid: int = 0
@@ -197,6 +198,11 @@ def _within(amount: Fraction, payable: Fraction, booked: int, floor: Bound | Non
 
 
 def _deducted(year: HospitalYear, rule: Clearing) -> int:
+    """Return what comes off the clearing amount: audit deductions that do not act in the booked amount, and control."""
+    return year.control + audit_deductions(year, rule)
+
+
+def audit_deductions(year: HospitalYear, rule: Clearing) -> int:
     """Return the audit deductions that come off the clearing amount."""
     return 0 if rule.deductions is None or rule.deductions.acts == "booked" else year.deductions
 

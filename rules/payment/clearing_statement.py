@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from rules.fault import Text, UserError
 from rules.money import round_whole
-from rules.payment.clearing import HospitalClearing, PoolClearing
+from rules.payment.clearing import HospitalClearing, PoolClearing, audit_deductions
 from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.settlement import Clearing
 
@@ -40,7 +40,8 @@ class Identity(NamedTuple):
 def pool_identity(cleared: PoolClearing, rule: Clearing) -> Identity:
     """Return the proven identity of a pool's clearing. Raises UserError with the difference where it does not hold."""
     hospitals, funding = cleared.hospitals, cleared.funding
-    deducted = sum(_deducted(h, rule) for h in hospitals)
+    deducted = sum(audit_deductions(h.year, rule) for h in hospitals)
+    control = sum(h.year.control for h in hospitals)
     outside = sum(h.year.paid_outside for h in hospitals) + sum(line.amount for line in cleared.pool.outside)
     forfeited_to = RECEIVERS[rule.deposit_release.forfeited_to if rule.deposit_release else "pool"]
     received = RECEIVERS[rule.deductions.receives if rule.deductions else "fund"]
@@ -54,6 +55,7 @@ def pool_identity(cleared: PoolClearing, rule: Clearing) -> Identity:
         ),
         _line("考核扣减", "assessment cuts", sum(h.cut for h in hospitals)),
         _line(f"审核扣款（归{received.zh}）", f"audit deductions (to {received.en})", deducted),
+        _line("总控扣款", "total-control deductions", control),
         _line("点数外支付", "paid outside points", outside),
         _line("集采结余留用", "procurement retention charged here", sum(h.year.vbp for h in hospitals)),
         _line("分给医疗机构的统筹结余", "pool surplus shared with hospitals", funding.to_hospitals),
@@ -85,11 +87,6 @@ def _line(zh: str, en: str, amount: int) -> Line:
     return Line(Text(zh, en), amount)
 
 
-def _deducted(hospital: HospitalClearing, rule: Clearing) -> int:
-    """Return the deductions that came off the clearing amount."""
-    return 0 if rule.deductions is None or rule.deductions.acts == "booked" else hospital.year.deductions
-
-
 def hospital_statement(
     hospital: HospitalClearing, rule: Clearing, documents: Documents = undocumented
 ) -> Iterator[Line]:
@@ -107,7 +104,7 @@ Row = tuple[str, str, int, tuple[str, ...], Literal["item", "total", "memo"]]
 def _statement(hospital: HospitalClearing, rule: Clearing) -> Iterator[Row]:
     """Yield the rows from payable to the clearing amount and what the pool and the deposit do to it."""
     year, steps = hospital.year, hospital.steps
-    payable, deducted = _fen(year.payable), _deducted(hospital, rule)
+    payable, deducted = _fen(year.payable), audit_deductions(year, rule)
     banded, bounded = _fen(steps.granted - payable), _fen(steps.bounded - steps.granted)
     side, zh, en = (
         ("surplus", "结余中不留用、收回的部分", "surplus not retained")
@@ -116,7 +113,7 @@ def _statement(hospital: HospitalClearing, rule: Clearing) -> Iterator[Row]:
     )
     ratio = f"{float(steps.booked / year.payable):.4f}" if year.payable > 0 else "–"
     factor = f"{float(year.effect.coefficient):g}"
-    rounding = hospital.amount - payable - banded - bounded + hospital.cut + deducted
+    rounding = hospital.amount - payable - banded - bounded + hospital.cut + deducted + year.control
     yield "应付额 P", "payable P", payable, ("clearing", "fund_ratio_level"), "item"
     yield f"记账额 A，A/P = {ratio}", f"booked A, A/P = {ratio}", steps.booked, ("clearing", side), "memo"
     yield zh, en, banded, ("clearing", side, "bands"), "item"
@@ -124,6 +121,7 @@ def _statement(hospital: HospitalClearing, rule: Clearing) -> Iterator[Row]:
     optional: list[Row] = [
         ("上下限调整", "floor and cap", bounded, ("clearing", "floor" if rule.floor else "cap"), "item"),
         ("审核扣款", "audit deductions", -deducted, ("clearing", "deductions"), "item"),
+        ("总控扣款", "total-control deduction", -year.control, ("pools", "quotas"), "item"),
         ("舍入", "rounding", rounding, ("money",), "item"),
     ]
     yield from (row for row in optional if row[2])

@@ -6,7 +6,7 @@ is fund money). Money paid outside points comes off the pool first. Source: 医�
 医保办发〔2020〕45号 for the start value and the fund ratio of the settlement value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -152,20 +152,17 @@ def _share_out(money: Fraction, points: Fraction, limits: Limits | None) -> Poin
 class FundMoney(NamedTuple):
     """Fund money of each part (fen, exact) and the gap to the total, positive where money is left for the reserve."""
 
-    parts: tuple[Fraction, ...]
+    parts: Mapping[str, Fraction]
     gap: Fraction
 
 
-def to_fund_money(
-    amounts: Sequence[Fraction], ratios: Sequence[Fraction], total: Fraction, gap: Gap = "reserve"
-) -> FundMoney:
-    """Turn charge-level amounts (fen) into fund money with one ratio each, and say what becomes of the gap to `total`.
+def close_gap(parts: Mapping[str, Fraction], total: Fraction, gap: Gap) -> FundMoney:
+    """Say what becomes of the gap between the fund money of all parts (fen) and the `total` they share.
 
-    With the pool's ratio everywhere and an untouched floating value there is no gap; with hospital or case ratios the
-    parts are either scaled to `total` (`normalise`) or the gap is booked to the reserve.
+    With the pool's ratio everywhere and an untouched floating value there is none; with hospital or case ratios the
+    parts are either scaled to the total (`normalise`) or the gap is booked to the reserve.
     """
-    parts = tuple(amount * ratio for amount, ratio in zip(amounts, ratios, strict=True))
-    paid = sum(parts, Fraction())
+    paid = sum(parts.values(), Fraction())
     if gap == "normalise" and paid:
-        return FundMoney(tuple(part * total / paid for part in parts), Fraction())
+        return FundMoney({name: part * total / paid for name, part in parts.items()}, Fraction())
     return FundMoney(parts, total - paid)

@@ -78,6 +78,7 @@ years = st.lists(
         payable=st.fractions(0, 10**9, max_denominator=997),
         booked=money,
         deductions=st.integers(0, 10**6),
+        control=st.integers(0, 10**6),
         outside=st.lists(
             st.integers(-100, 10**6).map(lambda amount: Line(Text("外", "outside"), amount)), max_size=2
         ).map(tuple),

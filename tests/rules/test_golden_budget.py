@@ -31,13 +31,13 @@ from rules.payment.point_value import (
     PointValue,
     PoolMoney,
     base_share,
+    close_gap,
     elastic_value,
     fixed_value_of_share,
     floating_value,
     fund_ratio,
     predicted_rate,
     start_value,
-    to_fund_money,
 )
 from rules.payment.prepayment import FundState, advance, prepay
 from rules.payment.quota import QuotaVersion, hospital_quotas, total_control_deduction
@@ -193,13 +193,14 @@ def fund_money(given: Given) -> Answer:
     fund = fen(given["fund"])
     found = floating_value(PoolMoney(fund, "charge_yuan", ratio=pool_ratio), sum(points, Fraction()))
     ratios = [pool_ratio] * 2 if given["level"] == "pool" else [number(h["ratio"]) for h in hospitals]
-    money = to_fund_money([p * found.value for p in points], ratios, fund, given.get("gap", "reserve"))
+    level = {str(n): p * found.value * ratio for n, (p, ratio) in enumerate(zip(points, ratios, strict=True))}
+    money = close_gap(level, fund, given.get("gap", "reserve"))
     return {
         "fund_ratio": printed(pool_ratio, 4),
         "value": value(found.value),
-        "paid": yuan(sum(money.parts, Fraction())),
+        "paid": yuan(sum(money.parts.values(), Fraction())),
         "gap": yuan(money.gap),
-        "parts": [yuan(part) for part in money.parts],
+        "parts": [yuan(part) for part in money.parts.values()],
     }
 
 
