@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from engine.outputs.folder import replaced_folder
 from engine.provenance import input_files, program_versions
 
 SUMMARY_VERSION = 1
+StartProgress = Callable[[int | None], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class CheckingRequest:
     lang: str = "en"
 
 
-def run_checking(request: CheckingRequest) -> dict[str, Any]:
+def run_checking(request: CheckingRequest, start_progress: StartProgress | None = None) -> dict[str, Any]:
     """Read claims with all canonical columns and run every check. Returns rows, rejects by reason and findings.
 
-    Writes rejected.parquet, findings.json and summary.json, all or none. Raises UserError for bad input and
+    `start_progress` is told the number of rows, where it is known, and returns what is told the rows done. Writes
+    rejected.parquet, findings.json and summary.json, all or none. Raises UserError for bad input and
     CannotWriteError for bad output.
     """
     claims = open_claims(
@@ -45,11 +47,12 @@ def run_checking(request: CheckingRequest) -> dict[str, Any]:
         policy=request.checks,
         hash_key=request.hash_key,
     )
+    progress = start_progress(claims.row_count) if start_progress else None
     if request.out is None:
-        return _result(claims, None, request.lang)
+        return _result(claims, None, request.lang, progress)
     with replaced_folder(request.out) as folder:
         with pq.ParquetWriter(folder / "rejected.parquet", WRITTEN, compression="zstd") as rejected:
-            result = _result(claims, rejected, request.lang)
+            result = _result(claims, rejected, request.lang, progress)
         inputs = input_files([source.path for source in claims.sources])
         summary = {"version": SUMMARY_VERSION, "program": program_versions(), "inputs": inputs, **result}
         findings = summary.pop("findings")
@@ -59,7 +62,9 @@ def run_checking(request: CheckingRequest) -> dict[str, Any]:
     return result
 
 
-def _result(claims: Claims, rejected: pq.ParquetWriter | None, lang: str) -> dict[str, Any]:
+def _result(
+    claims: Claims, rejected: pq.ParquetWriter | None, lang: str, progress: Callable[[int], None] | None
+) -> dict[str, Any]:
     """Check all claims; rows in = accepted + rejected."""
     rows_in = accepted = 0
     reasons: Counter[str] = Counter()
@@ -71,6 +76,8 @@ def _result(claims: Claims, rejected: pq.ParquetWriter | None, lang: str) -> dic
         findings.merge(batch.findings)
         if rejected is not None and batch.rejects.num_rows:
             rejected.write_table(in_language(batch.rejects, lang))
+        if progress is not None:
+            progress(batch.rows_in)
     return {
         "rows": {"in": rows_in, "accepted": accepted, "rejected": rows_in - accepted},
         "rejected_by_reason": dict(sorted(reasons.items())),

@@ -37,7 +37,7 @@ _IDS = pa.schema({"position": pa.int64(), "id": pa.string()})
 
 _ORDERED = """
     select position, code from codes join ids using (id)
-    order by position, principal desc nulls last, sequence nulls last, place
+    order by position, principal desc, sequence nulls last, place
 """
 
 Ids = Iterable[tuple[Key, pa.Array]]
@@ -101,7 +101,7 @@ class CodeTables:
             )
 
         marks = [value.casefold() for value in self._table.principal_values]
-        principal = halved(cells("principal")).is_in(marks)
+        principal = halved(cells("principal")).is_in(marks).fill_null(value=False)
         sequence = halved(cells("sequence")).cast(pl.Float64, strict=False)
         arrays = [
             read_values(BY_NAME["case_id"], cells("case_id"), self._map).array,

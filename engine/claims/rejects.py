@@ -57,12 +57,10 @@ class Faults:
             (Example(self._file, row, case_id or "", value) for row, case_id, value in examples),
         )
         if action == "reject":
-            details = _details(shown, places)
-            self._rejected.append(
-                pl.DataFrame({"place": places, "detail": details}, schema_overrides={"place": pl.Int64}).select(
-                    "place", pl.lit(code).alias("reason"), "detail"
-                )
+            details = pl.DataFrame(
+                {"place": places, "detail": _details(shown, places)}, {"place": pl.Int64, "detail": pl.String}
             )
+            self._rejected.append(details.with_columns(pl.lit(code).alias("reason")))
 
     def accepted(self) -> Mask | None:
         """Return the rows without a reason to reject, or None where that is all of them."""

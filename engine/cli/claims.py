@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.options import Json, Lang, language, say
+from engine.cli.progress import Progress
+from grouper.fault import Text
 
 
 def check(
@@ -44,7 +46,8 @@ def check(
         hash_key=load_key(hash_ids) if hash_ids else None,
         lang=lang,
     )
-    result = run_checking(request)
+    with Progress(Text("检查", "checking")) as progress:
+        result = run_checking(request, progress.start)
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
     else:

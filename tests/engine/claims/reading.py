@@ -1,15 +1,18 @@
 """Read claims files in tests: accepted rows, rejects and findings as plain data."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.claims import open_claims
+from engine.claims import CheckPolicy, open_claims
 
 CODES = pa.list_(pa.string())
+at = datetime.fromisoformat
+"""A local time without a zone, as the canonical table has them."""
 
 
 class Reading(NamedTuple):
@@ -26,7 +29,17 @@ class Reading(NamedTuple):
         return [(line["row"], line["reason"]) for line in self.rejects]
 
 
-def read(*inputs: Path, needed: Sequence[str], **options: Any) -> Reading:
+class Options(TypedDict, total=False):
+    keep: Sequence[str]
+    required: Sequence[str]
+    column_map: str | Path | None
+    diagnosis_table: Path | None
+    procedure_table: Path | None
+    policy: CheckPolicy | None
+    hash_key: bytes | None
+
+
+def read(*inputs: Path, needed: Sequence[str], **options: Unpack[Options]) -> Reading:
     claims = open_claims(inputs, needed=needed, **options)
     reading = Reading([], [], [], {}, 0)
     total = 0
@@ -50,18 +63,18 @@ def read(*inputs: Path, needed: Sequence[str], **options: Any) -> Reading:
     return reading._replace(findings=found, rows_in=total)
 
 
-def write_parquet(path: Path, columns: Mapping[str, Any], **options: Any) -> Path:
+def write_parquet(path: Path, columns: Mapping[str, Any], row_group_size: int | None = None) -> Path:
     """Write columns; code lists become list<string> unless they are Arrow arrays already."""
     lists = {
         name: pa.array(cells, CODES)
         for name, cells in columns.items()
         if name in ("diagnoses", "procedures") and isinstance(cells, list)
     }
-    pq.write_table(pa.table({**columns, **lists}), path, **options)
+    pq.write_table(pa.table({**columns, **lists}), path, row_group_size=row_group_size)
     return path
 
 
-def one_column(folder: Path, name: str, cells: Any, **options: Any) -> Reading:
+def one_column(folder: Path, name: str, cells: Sequence[object], **options: Unpack[Options]) -> Reading:
     """Read a file of numbered cases with one column of interest."""
     ids = [str(number) for number in range(len(cells))]
     path = write_parquet(folder / "one.parquet", {"case_id": ids, "diagnoses": [["A00.000"]] * len(ids), name: cells})

@@ -40,7 +40,7 @@ def test_canonical_types_keep_dictionaries(tmp_path: Path) -> None:
 
 
 def test_row_groups_with_different_dictionaries_become_one_batch(tmp_path: Path) -> None:
-    groups = [[["A"], ["B", "A"]], [None, ["C"]], [["B", "D"]]]
+    groups: list[list[list[str] | None]] = [[["A"], ["B", "A"]], [None, ["C"]], [["B", "D"]]]
     path = tmp_path / "a.parquet"
     schema = pa.schema({"case_id": pa.string(), "diagnoses": CODES})
     with pq.ParquetWriter(path, schema) as writer:
@@ -155,7 +155,7 @@ def test_columns_not_used_are_never_looked_at(tmp_path: Path) -> None:
     columns = {"case_id": ["1"], "diagnoses": [["A00.000"]], "age": [[1, 2]], "sex": [1]}
     path = write_parquet(tmp_path / "a.parquet", columns)
     assert read(path, needed=["sex"]).rows == [{"case_id": "1", "sex": 1}]
-    with pytest.raises(UserError, match="column age .* has type list"):
+    with pytest.raises(UserError, match=r"column age .* has type list"):
         read(path, needed=["age"])
 
 

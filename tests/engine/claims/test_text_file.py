@@ -125,7 +125,7 @@ def test_gbk_that_happens_to_be_valid_utf8(tmp_path: Path) -> None:
 def test_a_given_encoding_is_obeyed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", HEADER + "男,1,7,A00.000\n", "gbk")
     write(tmp_path / "map.toml", 'base = "delimited"\nencoding = "utf-8"\n')
-    with pytest.raises(UserError, match="line 2 .* is not valid UTF-8"):
+    with pytest.raises(UserError, match=r"line 2 .* is not valid UTF-8"):
         read(path, needed=["sex"], column_map=tmp_path / "map.toml")
 
 

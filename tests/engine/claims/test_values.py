@@ -12,13 +12,13 @@ from engine.claims.canonical import BY_NAME, Column, Kind
 from engine.claims.column_map import ColumnMap, load_map
 from engine.claims.values import read_values
 from grouper.fault import Text
-from tests.engine.claims.reading import one_column
+from tests.engine.claims.reading import at, one_column
 
 MINUS_EIGHT = timezone(timedelta(hours=-8))
 
 
 def values(
-    column: str | Column, cells: Any, kind: pa.DataType | None = None, column_map: ColumnMap | None = None
+    column: str | Column, cells: object, kind: pa.DataType | None = None, column_map: ColumnMap | None = None
 ) -> list[Any]:
     """Read cells; "unreadable" stands for a cell that would reject its row."""
     found = BY_NAME[column] if isinstance(column, str) else column
@@ -133,7 +133,7 @@ def test_ratios() -> None:
     assert values(share, ["100.00%", "85％", "0.85", "85 %", "", "x%"]) == [1.0, 0.85, 0.85, 0.85, None, "unreadable"]
 
 
-DAY, NOON = datetime(2024, 1, 5), datetime(2024, 1, 5, 8, 30)
+DAY, NOON = at("2024-01-05"), at("2024-01-05 08:30")
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ DAY, NOON = datetime(2024, 1, 5), datetime(2024, 1, 5, 8, 30)
         ("昨天", "unreadable"),
     ],
 )
-def test_times_as_text(cell: str, moment: Any) -> None:
-    assert values("admitted", [cell, "2023-12-31"]) == [moment, datetime(2023, 12, 31)]
+def test_times_as_text(cell: str, moment: object) -> None:
+    assert values("admitted", [cell, "2023-12-31"]) == [moment, at("2023-12-31")]
     day = moment.date() if isinstance(moment, datetime) else moment
     assert values("birth_date", [cell]) == [day]
 
@@ -193,7 +193,7 @@ def test_times_of_a_file_in_utc() -> None:
         DAY,
         NOON,
     ]
-    assert values("admitted", [datetime(2024, 1, 5, 0, 30)], None, utc) == [NOON]
+    assert values("admitted", [at("2024-01-05 00:30")], None, utc) == [NOON]
 
 
 def test_a_date_at_sixteen_hours_is_found(tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_a_date_at_sixteen_hours_is_found(tmp_path: Path) -> None:
     assert found.findings == {("shifted_time", "birth_date"): 2}
 
 
-@given(st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.replace(microsecond=0)))
+@given(st.datetimes(at("1950-01-01"), at("2100-01-01")).map(lambda moment: moment.replace(microsecond=0)))
 def test_every_way_to_write_a_moment_reads_the_same(moment: datetime) -> None:
-    serial = (moment - datetime(1899, 12, 30)) / timedelta(days=1)
+    serial = (moment - at("1899-12-30")) / timedelta(days=1)
     cells = [
         moment.isoformat(),
         moment.strftime("%Y/%m/%d %H:%M:%S"),
@@ -236,7 +236,7 @@ def test_every_way_to_write_a_moment_reads_the_same(moment: datetime) -> None:
         ("abc", "unreadable"),
     ],
 )
-def test_amounts_as_text(cell: str, fen: Any) -> None:
+def test_amounts_as_text(cell: str, fen: object) -> None:
     assert values("total_charge", [cell]) == [fen]
 
 
@@ -251,7 +251,7 @@ def test_amounts_of_other_types() -> None:
         "unreadable",
     ]
     assert values("total_charge", [Decimal("12.34"), None]) == [1234, None]
-    assert values("total_charge", [Decimal("12")], pa.decimal128(20, 0)) == [1200]
+    assert values("total_charge", [Decimal(12)], pa.decimal128(20, 0)) == [1200]
     assert values("total_charge", [2**62]) == ["unreadable"]
 
 

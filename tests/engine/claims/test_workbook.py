@@ -1,5 +1,4 @@
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +6,7 @@ import pytest
 import xlsxwriter
 
 from grouper.fault import UserError
-from tests.engine.claims.reading import read
+from tests.engine.claims.reading import at, read
 
 HEADER = ["case_id", "sex", "age", "admitted", "diagnoses"]
 
@@ -23,9 +22,9 @@ def write(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]]) -> Path:
 
 
 def test_rows_of_a_sheet(tmp_path: Path) -> None:
-    rows = [
+    rows: list[Sequence[Any]] = [
         HEADER,
-        ["0012", "男", 7, datetime(2024, 1, 5), "A00.000;B01.000"],
+        ["0012", "男", 7, at("2024-01-05"), "A00.000;B01.000"],
         [],
         ["0013", 2, "８", "2024/1/6", "C02.000"],
         ["0014", "女", 7.5, 45296, "C02.000"],
@@ -33,15 +32,15 @@ def test_rows_of_a_sheet(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xlsx", {"病例": rows})
     found = read(path, needed=["sex", "age", "admitted", "diagnoses"], column_map="delimited")
     assert found.rows == [
-        {"case_id": "0012", "sex": 1, "age": 7, "admitted": datetime(2024, 1, 5), "diagnoses": ["A00.000", "B01.000"]},
-        {"case_id": "0013", "sex": 2, "age": 8, "admitted": datetime(2024, 1, 6), "diagnoses": ["C02.000"]},
+        {"case_id": "0012", "sex": 1, "age": 7, "admitted": at("2024-01-05"), "diagnoses": ["A00.000", "B01.000"]},
+        {"case_id": "0013", "sex": 2, "age": 8, "admitted": at("2024-01-06"), "diagnoses": ["C02.000"]},
     ]
     assert (found.numbers, found.reasons()) == ([2, 4], [(5, "unparsable_value")])
     assert found.findings == {("unparsable_value", "age"): 1}
 
 
 def test_ids_stored_as_numbers_have_lost_their_zeros(tmp_path: Path) -> None:
-    rows = [["case_id", "diag_1", "proc_1"], [12, "A00.000", 0.1], [13, "A00.000", 33.6]]
+    rows: list[Sequence[Any]] = [["case_id", "diag_1", "proc_1"], [12, "A00.000", 0.1], [13, "A00.000", 33.6]]
     found = read(write(tmp_path / "a.xlsx", {"a": rows}), needed=["diagnoses", "procedures"], column_map="wide")
     assert found.column("case_id") == ["12", "13"]
     assert found.findings == {
@@ -63,7 +62,7 @@ def test_several_sheets_with_the_columns(tmp_path: Path) -> None:
     (tmp_path / "map.toml").write_text('base = "delimited"\nsheet = "二月"\n', encoding="utf-8")
     assert read(path, needed=["sex"], column_map=tmp_path / "map.toml").rows == [{"case_id": "2", "sex": 1}]
     (tmp_path / "near.toml").write_text('base = "delimited"\nsheet = "2月"\n', encoding="utf-8")
-    with pytest.raises(UserError, match="no sheet '2月'.*二月"):
+    with pytest.raises(UserError, match=r"no sheet '2月'.*二月"):
         read(path, needed=["sex"], column_map=tmp_path / "near.toml")
 
 
