@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.claims import WRITTEN, CheckPolicy, Chunk, ClaimBatch, Claims, in_language, open_claims
+from engine.claims import WRITTEN, CheckPolicy, Chunk, Claims, in_language, open_claims
 from engine.grouping_totals import ChunkCounts, GroupingTotals
 from engine.outputs.folder import replaced_folder
 from engine.outputs.grouped import FORMATS, Format, TableWriter
@@ -214,7 +214,9 @@ def _stream(
             if progress is not None:
                 progress(done.counts.rows_in)
     clock = time.perf_counter()
-    for writer in writers:
+    for writer, grouper in zip(writers, groupers, strict=True):
+        if writer.is_empty:
+            writer.write(_no_rows(claims, grouper, names=request.names))
         writer.finish(request.format)
     totals.write_tables(folder)
     seconds.add("write", clock)
@@ -250,7 +252,7 @@ def _group_chunk(claims: Claims, chunk: Chunk, groupers: Sequence[Grouper], *, n
         notes.append(found)
         clock = seconds.add("map_codes", clock)
         answers.append(grouper.answer(records))
-        tables.append(_columns(batch, grouper, answers[-1], names=names))
+        tables.append(_columns(batch.table["case_id"], batch.kept, grouper, answers[-1], names=names))
         clock = seconds.add("kernel", clock)
     counts = ChunkCounts.of(batch, records, answers, notes[0])
     return _Grouped(tuple(tables), batch.rejects, counts, seconds)
@@ -261,15 +263,22 @@ def _as_batch(table: pa.Table) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
 
 
-def _columns(batch: ClaimBatch, grouper: Grouper, answers: k.Answers, *, names: bool) -> pa.Table:
+def _columns(ids: pa.ChunkedArray, kept: pa.Table, grouper: Grouper, answers: k.Answers, *, names: bool) -> pa.Table:
     table = pa.Table.from_batches([grouper.arrow(answers)])
     if names:
         for name, column in grouper.names(answers).items():
             table = table.append_column(name, column)
-    table = table.add_column(0, "case_id", batch.table["case_id"])
-    for name in batch.kept.column_names:
-        table = table.append_column(name, batch.kept[name])
+    table = table.add_column(0, "case_id", ids)
+    for name in kept.column_names:
+        table = table.append_column(name, kept[name])
     return table
+
+
+def _no_rows(claims: Claims, grouper: Grouper, *, names: bool) -> pa.Table:
+    """Return the output's columns without rows, for inputs that have none."""
+    kept = pa.table({name: pa.array([], claims.sources[0].columns[name]) for name in claims.keep})
+    answers, _ = grouper.group(pa.record_batch({"diagnoses": pa.array([], pa.list_(pa.string()))}))
+    return _columns(pa.chunked_array([], pa.string()), kept, grouper, answers, names=names)
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -12,8 +12,11 @@ import typer
 
 from engine.cli import claims, codes, explain, group, scheme, sql, synth
 from engine.cli.options import language
+from grouper.fault import CannotWriteError, Text, UserError
+from rules.fault import UserError as RulesError
 
-BAD_INPUT, CANNOT_WRITE = 2, 3
+BAD_INPUT, CANNOT_WRITE, INTERRUPTED = 2, 3, 130
+_INTERRUPTED = Text("已中断，没有写入任何结果", "interrupted; no result was written")
 
 app = typer.Typer(
     name="drgdip",
@@ -45,12 +48,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
-    except Exception as error:
-        text = getattr(error, "text", None)
-        if text is None:
-            raise
-        sys.stderr.write(f"{text(language())}\n")
-        sys.exit(CANNOT_WRITE if type(error).__name__ == "CannotWriteError" else BAD_INPUT)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.stderr.write(f"{_INTERRUPTED.text(language())}\n")
+        raise
+    except (UserError, RulesError) as error:
+        sys.stderr.write(f"{error.text(language())}\n")
+        sys.exit(CANNOT_WRITE if isinstance(error, CannotWriteError) else BAD_INPUT)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -33,7 +33,7 @@ def replaced_folder(out: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise cannot_write(out, error) from error
 
 
 def _remove_left_behind(out: Path) -> None:
@@ -70,9 +70,11 @@ def _swap(fresh: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _cannot_write(out: Path, error: OSError) -> CannotWriteError:
-    if error.errno == errno.ENOSPC:
+def cannot_write(out: Path, error: Exception) -> CannotWriteError:
+    """Return what to tell the user of a failure to write; libraries that wrap the system's error keep its words."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
         return CannotWriteError(Text(f"{out}：磁盘空间不足", f"{out}: no space left on the disk"))
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+    if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return CannotWriteError(Text(f"{out}：没有写入权限", f"{out}: no permission to write here"))
     return CannotWriteError(Text(f"{out}：无法写入：{error}", f"{out}: cannot be written: {error}"))

@@ -7,7 +7,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
+from xlsxwriter.exceptions import XlsxFileError
 
+from engine.outputs.folder import cannot_write
 from grouper.fault import CannotWriteError, Text
 
 Format = Literal["parquet", "csv", "xlsx", "duckdb"]
@@ -17,11 +19,16 @@ _EXCEL_BATCH = 10_000
 
 
 class TableWriter:
-    """Writes one table to <folder>/<name>.parquet, batch by batch; `finish` converts it."""
+    """Writes one table to <folder>/<name>.parquet, batch by batch, at least one; `finish` converts it."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.parquet"
         self._writer: pq.ParquetWriter | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no table was written yet, and so no columns are known."""
+        return self._writer is None
 
     def write(self, table: pa.Table) -> None:
         """Append rows; the first table decides the columns."""
@@ -35,30 +42,29 @@ class TableWriter:
 
     def finish(self, kind: Format) -> Path:
         """Close the table and return its path in the format asked for."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._writer is None:
+            raise ValueError(self.path)
+        self._writer.close()
         if kind == "parquet":
             return self.path
         target = self.path.with_suffix(f".{kind}")
-        if kind == "xlsx":
-            _to_excel(self.path, target)
-        elif kind == "csv":
-            _run(f"COPY (FROM read_parquet($source)) TO '{_quoted(target)}' (HEADER)", self.path)
-        else:
-            name = self.path.stem
-            with duckdb.connect(str(target)) as database:
-                database.execute(f'CREATE TABLE "{name}" AS FROM read_parquet($source)', {"source": str(self.path)})
+        try:
+            _CONVERT[kind](self.path, target)
+        except (duckdb.IOException, XlsxFileError) as error:
+            raise cannot_write(target, error) from error
         self.path.unlink()
         return target
 
 
-def _run(statement: str, source: Path) -> None:
+def _to_csv(source: Path, target: Path) -> None:
+    quoted = str(target).replace("'", "''")
     with duckdb.connect() as connection:
-        connection.execute(statement, {"source": str(source)})
+        connection.execute(f"COPY (FROM read_parquet($source)) TO '{quoted}' (HEADER)", {"source": str(source)})
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _to_duckdb(source: Path, target: Path) -> None:
+    with duckdb.connect(str(target)) as database:
+        database.execute(f'CREATE TABLE "{source.stem}" AS FROM read_parquet($source)', {"source": str(source)})
 
 
 def _to_excel(source: Path, target: Path) -> None:
@@ -81,3 +87,6 @@ def _to_excel(source: Path, target: Path) -> None:
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 at += 1
                 sheet.write_row(at, 0, [cell if isinstance(cell, int | float) else str(cell or "") for cell in row])
+
+
+_CONVERT = {"csv": _to_csv, "duckdb": _to_duckdb, "xlsx": _to_excel}

@@ -21,7 +21,7 @@ NEWBORN_DAYS = 28
 EMPLOYEES, RESIDENTS = "310", "390"
 VISITS = ("inpatient", "day_surgery")
 _PARTED_NIGHTS = 30
-_WHOLE_BY_ITEM, _SINGLE_DISEASE, _BY_GROUP, _PER_DIEM = 1, 2, 4, 5
+_BY_ITEM, _SINGLE_DISEASE, _BY_GROUP, _PER_DIEM = 1, 2, 4, 5
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,6 @@ class Claims:
         payment, count = self.city.settings.payment, len(group)
         kinds = np.full(count, _BY_GROUP)
         kinds[draws.chance(payment.single_disease, count)] = _SINGLE_DISEASE
-        kinds[draws.chance(payment.by_item, count)] = _WHOLE_BY_ITEM
+        kinds[draws.chance(payment.by_item, count)] = _BY_ITEM
         kinds[draws.chance(self.city.groups.per_diem[group], count)] = _PER_DIEM
         return kinds
