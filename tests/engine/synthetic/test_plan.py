@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.synthetic import Plan, load_city
@@ -16,6 +16,7 @@ def test_parts_add_up_and_are_near_their_share(whole: int, shares: list[float]) 
     assert all(abs(part - whole * share / sum(shares)) < 1.0001 for part, share in zip(parts, shares, strict=True))
 
 
+@settings(deadline=None, max_examples=40)
 @given(claims=st.integers(1, 3_000_000), years=st.integers(1, 4))
 def test_every_claim_has_its_month(claims: int, years: int) -> None:
     months = Plan(load_city(), 1, claims, 2024, 2023 + years).months
