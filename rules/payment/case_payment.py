@@ -23,10 +23,10 @@ from rules.payment.exact_kernel import classify
 from rules.payment.exact_lines import proportional, ratios_of
 from rules.payment.exact_lines import rounded as rounded_lines
 from rules.payment.exclusion import Extra, exclusion
+from rules.payment.explanation import figure
 from rules.payment.figures import rounded, start_value
 from rules.payment.item_costs import item_costs, item_scale
 from rules.payment.place import month_text, months, pools, stretches
-from rules.payment.reference import figure
 from rules.payment.special_case import decided
 from rules.payment.special_kinds import TCM, amount_outside, kind_of, stay_gaps
 from rules.payment.tariff import NOTHING, Tariff, arrays
@@ -66,9 +66,10 @@ def price_cases(cases: pl.DataFrame, policy: Policy, given: Given | None = None)
     `cases`: case_id, group (null: none), total_charge (fen), insurance_type, the dates that `date_basis` names, and
     the columns that the policy's rules look at. Returns the same rows in the same order with: pool, month, kind, class,
     funding (points | outside | elsewhere), coefficient, points (those that share the value), points_fixed and
-    points_per_fen (the exact points of an unrounded case are fixed + per_fen × counted_charge), counted_charge, taken_out,
-    standard, extra, separate, formula_result, adjustment, official_result; money in fen. A refund row reverses its
-    original's figures. UserError for every figure, table or column that is missing, with the number of cases.
+    points_per_fen (the exact points of an unrounded case are sign × fixed + per_fen × counted_charge), sign,
+    counted_charge, taken_out, standard, extra, separate, formula_result, adjustment, official_result; money in fen.
+    A refund row reverses its original's figures. UserError for every figure, table or column that is missing, with
+    the number of cases.
     """
     given = given or Given()
     need(cases, ["case_id", "group", "total_charge"], "计付", "payment")
@@ -209,7 +210,7 @@ class _Stretch:
         both = self.rules.exclusion is not None and self.rules.exclusion.outlier_test == "both"
         low_charge = tested if both else self.charge
         found = np.empty(self.charge.size, np.int8)
-        index = self.combined.index
+        index = self.combined.position
         classify(
             index, tested, low_charge, self.tariffs.low_to, self.tariffs.high_from, self.tariffs.extreme_from, found
         )
@@ -241,7 +242,7 @@ class _Stretch:
         """Return what exclusion payment adds."""
         if self.sought.items is None:
             return None
-        index = np.where(self.special, -1, self.combined.index)
+        index = np.where(self.special, -1, self.combined.position)
         return exclusion(self.rules, self.sought.tables, self.combined.groups, index, self.charge, self.sought.items)
 
     def comparable(self) -> NDArray[np.int64]:
@@ -251,8 +252,7 @@ class _Stretch:
             int(rule is not None and (rule.money == "total") == (p.point_value.start.unit == "charge_yuan"))
             for p in self.rules.pools
         ]
-        by_pool: Ints = np.array(same, np.int64)
-        return by_pool[self.pool.to_numpy()]
+        return np.take(np.array(same, np.int64), self.pool.to_numpy())
 
     @property
     def decimals(self) -> int:
@@ -310,12 +310,12 @@ class _Stretch:
     def labels(self, found: NDArray[np.int8], outside: NDArray[np.bool_]) -> list[pl.Series]:
         """Return pool, month, kind, class, funding and coefficient."""
         sought, kind = self.sought, self.sought.kind
-        blank = np.array([group is None for group in self.combined.groups] or [False])[self.combined.index]
+        blank = np.array([group is None for group in self.combined.groups] or [False])[self.combined.position]
         classes = np.where(self.special, SPECIAL, np.where(blank, UNGROUPED, found))
         elsewhere = np.array([pays_elsewhere(k.treatment) for k in self.rules.kinds] + [False])[kind.to_numpy()]
         funding = np.where(self.special & elsewhere, 2, outside.astype(np.int8))
         coefficients = [figure(t.coefficient) for t in self.combined.tariffs] + ["1"]
-        tariff = np.where(self.special, len(coefficients) - 1, self.combined.index)
+        tariff = np.where(self.special, len(coefficients) - 1, self.combined.position)
         months = [month for _, month, _ in sought.values]
         return [
             names_by(self.pool.cast(pl.UInt32), [pool.id for pool in self.rules.pools]).alias("pool"),

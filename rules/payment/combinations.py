@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rules.fault import Text, UserError
 from rules.payment.columns import need
-from rules.payment.figures import classifying_value
+from rules.payment.figures import Figures, classifying_value
 from rules.payment.item_costs import points_scale
 from rules.payment.tariff import Combination, Tariff, tariff
 from rules.policy.cases import Factor, OtherGroup
@@ -27,7 +27,7 @@ class Combined(NamedTuple):
 
     tariffs: list[Tariff]
     groups: list[str | None]
-    index: Indices
+    position: Indices
 
 
 class Sought(NamedTuple):
@@ -54,13 +54,13 @@ def combine(sought: Sought, ordinary: pl.Series) -> Combined:
     frame = keys if ordinary.all() else keys.filter(ordinary)
     table = frame.group_by(frame.columns).len().sort(frame.columns).with_row_index("tariff")
     found = frame.join(table, on=frame.columns, how="left", nulls_equal=True, maintain_order="left")["tariff"]
-    index = np.zeros(ordinary.len(), np.int32)
-    index[ordinary.to_numpy()] = found.to_numpy()
-    tariffs, faults = [], dict[Text, int]()
+    position = np.zeros(ordinary.len(), np.int32)
+    position[ordinary.to_numpy()] = found.to_numpy()
+    tariffs, faults, figures = [], dict[Text, int](), Figures(sought.rules, sought.tables)
     combinations = list(read(table, sought, people))
     for combination, count in zip(combinations, table["len"], strict=True):
         try:
-            tariffs.append(tariff(combination, sought.rules, sought.tables))
+            tariffs.append(tariff(combination, figures))
         except UserError as error:
             for fault in error.faults:
                 faults[fault] = faults.get(fault, 0) + count
@@ -68,7 +68,7 @@ def combine(sought: Sought, ordinary: pl.Series) -> Combined:
         raise UserError(
             [Text(f"{fault.zh}（{n} 例）", f"{fault.en} ({n} cases)") for fault, n in sorted(faults.items())]
         )
-    return Combined(tariffs, [c.group for c in combinations], index)
+    return Combined(tariffs, [c.group for c in combinations], position)
 
 
 class People(NamedTuple):
@@ -132,8 +132,8 @@ def who(sought: Sought) -> People | None:
             )
         numbers.append(seen.setdefault(tuple(alike), n))
         stand_for[n] = (texts["level"], texts["hospital"])
-    table = distinct.with_columns(pl.Series("who", numbers, dtype=pl.Int32))
-    joined = work.select(keys).join(table, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    numbered = distinct.with_columns(pl.Series("who", numbers, dtype=pl.Int32))
+    joined = work.select(keys).join(numbered, on=keys, how="left", nulls_equal=True, maintain_order="left")
     return People(joined["who"], stand_for)
 
 

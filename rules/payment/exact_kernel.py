@@ -43,9 +43,8 @@ class Numbers(NamedTuple):
 
 def wide(numbers: Sequence[int]) -> Numbers:
     """Return whole numbers as wide numbers, one a row. OverflowError for one that does not fit."""
-    found = np.empty((len(numbers), DIGITS), np.uint64)
-    for row, number in enumerate(numbers):
-        found[row] = np.frombuffer(number.to_bytes(4 * DIGITS, "little", signed=True), "<u4")
+    written = b"".join(number.to_bytes(4 * DIGITS, "little", signed=True) for number in numbers)
+    found = np.frombuffer(written, "<u4").reshape(len(numbers), DIGITS).astype(np.uint64)
     return Numbers(found, max((number.bit_length() for number in numbers), default=0))
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rules.fault import Text, UserError
-from rules.payment.figures import mean_of
+from rules.payment.figures import Figures
 from rules.policy.model import Rules
 from rules.policy.tables import Tables
 
@@ -41,15 +41,15 @@ def exclusion(
     if rule is None:
         return None
     costs = {kind: items[f"new_{kind}"].to_numpy() for kind in rule.kinds}
-    total = np.sum(list(costs.values()), axis=0, dtype=np.int64)
+    total: Ints = np.zeros(charge.size, np.int64) + sum(costs.values())
     rows = np.flatnonzero((total > 0) & (tariff >= 0))
     if not rows.size:
         return None
-    used = np.unique(tariff[rows])
+    used, figures = np.unique(tariff[rows]), Figures(rules, tables)
     first = np.full(len(groups), np.iinfo(np.int64).max)
     for t in used:
         if (group := groups[t]) is not None:
-            first[t] = floor(Fraction(rule.charge_over) * mean_of(rules, tables.groups.get(group), group)) + 1
+            first[t] = floor(Fraction(rule.charge_over) * figures.mean(group)) + 1
     share = Fraction(rule.share_over)
     hit = (charge[rows] >= first[tariff[rows]]) & (total[rows] * share.denominator > charge[rows] * share.numerator)
     rows = rows[hit]

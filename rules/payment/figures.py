@@ -3,7 +3,6 @@
 All exact: points as fractions, money as fractions of fen. A figure that the policy's tables do not give is refused.
 """
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -38,59 +37,85 @@ def scale_of(rules: Rules) -> Scale:
     raise ValueError("a policy has weights or scores")
 
 
-def unpublished(group: str) -> UserError:
-    """Return the refusal of a group whose weight is not published: it is never guessed."""
-    return UserError(Text(f"病组 {group} 没有公布的权重或分值", f"group {group} has no published weight or score"))
+class Figures:
+    """The figures of every group under one day's rules, each read once. Points exact, money in exact fen."""
 
+    def __init__(self, rules: Rules, tables: Tables) -> None:
+        self.rules, self.tables, self.scale = rules, tables, scale_of(rules)
+        self.by_weight = rules.weights is not None
+        table = rules.weights or rules.scores
+        self.listed = table is not None and table.group_mean == "listed"
+        self._scores: dict[str, Fraction] = {}
 
-def score_of(rules: Rules, figures: GroupFigures | None, group: str) -> Fraction:
-    """Return the points of a normal case before any coefficient: weight × points per weight, or the score."""
-    if figures is None or figures.weight is None:
-        raise unpublished(group)
-    return figures.weight * scale_of(rules).points if rules.weights is not None else figures.weight
+    def score(self, group: str) -> Fraction:
+        """Return the points of a normal case before any coefficient: weight × points per weight, or the score.
 
+        A weight or score that is not published is refused, never guessed.
+        """
+        if group not in self._scores:
+            figures = self.tables.groups.get(group)
+            if figures is None or figures.weight is None:
+                zh, en = f"病组 {group} 没有公布的权重或分值", f"group {group} has no published weight or score"
+                raise UserError(Text(zh, en))
+            self._scores[group] = figures.weight * self.scale.points if self.by_weight else figures.weight
+        return self._scores[group]
 
-def mean_of(rules: Rules, figures: GroupFigures | None, group: str) -> Fraction:
-    """Return the mean charge of a group (fen), listed or derived from its weight as the policy declares."""
-    table = rules.weights or rules.scores
-    if table is not None and table.group_mean != "listed":
-        return score_of(rules, figures, group) / scale_of(rules).points_per_fen
-    if figures is None or figures.mean is None:
-        raise UserError(
-            Text(
-                f"规则需要病组 {group} 的次均费用，表中没有",
-                f"a rule needs the mean charge of group {group}: the table has none",
-            )
-        )
-    return figures.mean
+    def weight(self, group: str) -> Fraction:
+        """Return the weight of a group: what the bands of a line go by; in DIP score ÷ base."""
+        return self.score(group) / self.scale.points
 
+    def mean(self, group: str) -> Fraction:
+        """Return the mean charge of a group (fen), listed or derived from its weight as the policy declares."""
+        if not self.listed:
+            return self.score(group) / self.scale.points_per_fen
+        figures = self.tables.groups.get(group)
+        if figures is None or figures.mean is None:
+            zh = f"规则需要病组 {group} 的次均费用，表中没有"
+            raise UserError(Text(zh, f"a rule needs the mean charge of group {group}: the table has none"))
+        return figures.mean
 
-def level_mean(means: Mapping[str, Fraction], level: str | None, group: str) -> Fraction:
-    """Return the mean charge of a group in hospitals of one level (fen)."""
-    if level is None or level not in means:
-        zh = f"规则需要病组 {group} 在 {level} 级医院的次均费用，表中没有"
-        en = f"a rule needs the mean charge of group {group} in hospitals of level {level}: the table has none"
-        raise UserError(Text(zh, en))
-    return means[level]
+    def level_mean(self, group: str, level: str | None, *, last_year: bool) -> Fraction:
+        """Return the mean charge of a group in hospitals of one level (fen), this year's or last year's."""
+        figures = self.tables.groups.get(group, GroupFigures(None))
+        means = figures.last_year_means if last_year else figures.level_means
+        if level is None or level not in means:
+            zh = f"规则需要病组 {group} 在 {level} 级医院的次均费用，表中没有"
+            en = f"a rule needs the mean charge of group {group} in hospitals of level {level}: the table has none"
+            raise UserError(Text(zh, en))
+        return means[level]
 
+    def denominator(
+        self, name: str, group: str, level: str | None, coefficients: Fraction, value: Fraction
+    ) -> Fraction:
+        """Return what a charge is divided by for its ratio (fen).
 
-def hospital_coefficient(rules: Rules, tables: Tables, level: str | None, hospital: str | None, group: str) -> Fraction:
-    """Return f of one hospital and group, composed from its parts as the policy declares; 1 where there is none."""
-    rule = rules.hospital_coefficient
-    if rule is None or (rule.primary_care_exempt and group in rules.primary_care):
-        return Fraction(1)
-    keys = {"level": level or "", "hospital": hospital or "", "group": group}
-    found = []
-    for part, table in zip(rule.parts, tables.coefficients, strict=True):
-        key = tuple(keys[name] for name in part.by)
-        others = tuple("*" if name == "group" else keys[name] for name in part.by)
-        otherwise = None if part.otherwise is None else Fraction(part.otherwise)
-        value = table.get(key, table.get(others, otherwise))
-        if value is None:
-            names = "、".join(f"{name} {keys[name]!r}" for name in part.by)
-            raise UserError(Text(f"医疗机构系数表没有 {names}", f"the table of hospital coefficients has no {names}"))
-        found.append(value)
-    return composed(rule, found)
+        `coefficients`: hospital and auxiliary coefficient of a normal case; `value`: the classifying point value (fen).
+        """
+        if name == "group_mean":
+            return self.mean(group)
+        if name in {"level_mean", "last_year_level_mean"}:
+            return self.level_mean(group, level, last_year=name == "last_year_level_mean")
+        return self.score(group) * value * (coefficients if name == "standard" else 1)
+
+    def coefficient(self, level: str | None, hospital: str | None, group: str) -> Fraction:
+        """Return f of one hospital and group, composed as the policy declares; 1 where it has no coefficient."""
+        rule = self.rules.hospital_coefficient
+        if rule is None or (rule.primary_care_exempt and group in self.rules.primary_care):
+            return Fraction(1)
+        keys = {"level": level or "", "hospital": hospital or "", "group": group}
+        found = []
+        for part, table in zip(rule.parts, self.tables.coefficients, strict=True):
+            key = tuple(keys[name] for name in part.by)
+            others = tuple("*" if name == "group" else keys[name] for name in part.by)
+            otherwise = None if part.otherwise is None else Fraction(part.otherwise)
+            value = table.get(key, table.get(others, otherwise))
+            if value is None:
+                names = "、".join(f"{name} {keys[name]!r}" for name in part.by)
+                raise UserError(
+                    Text(f"医疗机构系数表没有 {names}", f"the table of hospital coefficients has no {names}")
+                )
+            found.append(value)
+        return composed(rule, found)
 
 
 def composed(rule: HospitalCoefficient, parts: list[Fraction]) -> Fraction:

@@ -1,75 +1,48 @@
 """One case, paid in plain fractions with every step told: the oracle of the kernels, and what `explain` shows.
 
-Sources: 医保发〔2025〕18号 and the 2025 规程 for the order of a case (exclusion, group, class, weight or
-score, coefficient, points, standard), 医保办发〔2020〕50号 for the DIP classes, local rules for the DRG ones. Every step
-carries the document that the policy names for it.
+Order of a case (医保发〔2025〕18号 and the 2025 规程): special-case decision, special kind, group, class, weight or
+score, coefficient, points, standard. Formulas of the classes: 医保办发〔2020〕50号 for DIP, local rules for DRG.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from rules.fault import Text, UserError
-from rules.money import round_fen, yuan_text
+from rules.money import round_fen
 from rules.payment.discharge import Discharge, days_of, fixed_price, holds
-from rules.payment.figures import (
-    COMPARE,
-    Scale,
-    band_of,
-    hospital_coefficient,
-    level_mean,
-    mean_of,
-    rounded,
-    scale_of,
-    score_of,
-)
-from rules.policy.cases import (
-    CaseClasses,
-    Excluded,
-    Factor,
-    FixedPrice,
-    HighRule,
-    Kind,
-    LowRule,
-    OtherGroup,
-    OwnFunding,
-    PerDiem,
-)
-from rules.policy.dated import Source
+from rules.payment.explanation import ANSWER, CLASS_TEXT, Step, Trace, figure, yuan
+from rules.payment.figures import COMPARE, Figures, band_of, rounded
+from rules.policy.cases import Excluded, Factor, FixedPrice, HighRule, Kind, LowRule, OtherGroup, OwnFunding, PerDiem
 from rules.policy.resolve import Resolved
 from rules.policy.tables import GroupFigures, Tables
 
-
-class Step(NamedTuple):
-    """One step of an explanation: what, how it was reckoned, the result, and the document of the rule."""
-
-    what: Text
-    how: str
-    result: str
-    source: Source | None = None
+ONE, NONE = Fraction(1), Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """What a case is paid. Money in fen. `points` share the point value, `shown_points` are for display."""
+    """What a case is paid. Money in fen.
+
+    `points` share the point value; `shown_points` are for display, also where money is paid outside points.
+    """
 
     kind: str | None
     case_class: str
     funding: str
-    ratio: Fraction | None
-    coefficient: Fraction
-    points: Fraction
-    shown_points: Fraction
     standard: int
-    extra: int
     separate: int
     formula_result: int
     adjustment: int
     official_result: int
-    break_even_ratio: Fraction | None
-    break_even_charge: Fraction | None
-    steps: tuple[Step, ...]
+    ratio: Fraction | None = None
+    coefficient: Fraction = ONE
+    points: Fraction = NONE
+    shown_points: Fraction = NONE
+    extra: int = 0
+    break_even_ratio: Fraction | None = None
+    break_even_charge: Fraction | None = None
+    steps: tuple[Step, ...] = ()
 
     @property
     def payment(self) -> int:
@@ -78,28 +51,13 @@ class Priced:
 
 
 class Ordinary(NamedTuple):
-    """The ordinary payment of a case: points at the value, or money outside points (exact fen)."""
+    """The ordinary payment: points at the value, or money outside points (exact fen) beside the normal points."""
 
     case_class: str
     points: Fraction
-    money: Fraction | None
-    official: str
-    ratio: Fraction | None
-
-
-def figure(number: Fraction | int | Decimal, decimals: int = 6) -> str:
-    """Print an exact figure: all its decimals where they end within `decimals`, otherwise so many and an ellipsis."""
-    exact = Fraction(number)
-    scaled = exact * 10**decimals
-    whole = int(scaled)
-    sign, digits = ("-" if exact < 0 else ""), str(abs(whole)).rjust(decimals + 1, "0")
-    text = f"{digits[:-decimals]}.{digits[-decimals:]}"
-    return sign + (text.rstrip("0").rstrip(".") if whole == scaled else text + "…")
-
-
-def yuan(amount: Fraction | int) -> str:
-    """Print an exact amount of fen in yuan."""
-    return yuan_text(int(amount)) if Fraction(amount).denominator == 1 else figure(Fraction(amount) / 100)
+    ratio: Fraction | None = None
+    money: Fraction | None = None
+    official: str = "formula"
 
 
 def price(case: Discharge, resolved: Resolved, tables: Tables) -> Priced:
@@ -107,396 +65,398 @@ def price(case: Discharge, resolved: Resolved, tables: Tables) -> Priced:
     return _Pricing(case, resolved, tables).priced()
 
 
-class _Pricing:
-    """The pricing of one case: the figures it needs and the steps told so far."""
+class _Pricing(Trace):
+    """The pricing of one case: the group it is paid as, its coefficient, and the steps told so far."""
 
     def __init__(self, case: Discharge, resolved: Resolved, tables: Tables) -> None:
-        self.case, self.resolved, self.rules, self.tables = case, resolved, resolved.rules, tables
-        self.scale: Scale = scale_of(resolved.rules)
-        self.steps: list[Step] = []
-        self.group = case.group
-        self.factor = Fraction(1)
-        self.exempt = False
-        self.f = Fraction(1)
-        self.extra = Fraction(0)
-
-    def tell(self, zh: str, en: str, how: str, result: str, *path: str | int) -> None:
-        self.steps.append(Step(Text(zh, en), how, result, self.resolved.source(*path) if path else None))
+        super().__init__(resolved)
+        self.case, self.rules, self.figures = case, resolved.rules, Figures(resolved.rules, tables)
+        self.scale, self.tables = self.figures.scale, tables
+        self.by_charge = case.pool.point_value.start.unit == "charge_yuan"
+        self.group, self.factor, self.exempt = case.group, ONE, False
+        self.f, self.extra = ONE, NONE
 
     def money(self, exact: Fraction) -> int:
         return round_fen(exact, self.rules.money.step, self.rules.money.mode)
 
     def priced(self) -> Priced:
-        if self.case.taken_out:
+        case = self.case
+        if case.taken_out:
+            how = f"{yuan(case.charge + case.taken_out)} - {yuan(case.taken_out)}"
             self.tell(
-                "扣除单独支付项目后的费用",
-                "charge less separately paid items",
-                f"{yuan(self.case.charge + self.case.taken_out)} - {yuan(self.case.taken_out)}",
-                yuan(self.case.charge),
-                "separate_items",
+                "扣除单独支付项目后的费用", "charge less separate items", yuan(case.charge), "separate_items", how=how
             )
         decided = self.decided()
         if decided is not None:
-            return self.outside("special", None, "outside", Fraction(decided))
-        kind = next((k for k in self.rules.kinds if self.takes(k)), None)
-        if kind is not None:
-            name, path = kind.id, ("kinds", self.rules.kinds.index(kind))
-            self.tell("特殊类型", "special kind", kind.name.zh, kind.id, *path)
-            paid = self.treated(kind, path)
-            if paid is not None:
-                return self.outside("special", name, *paid)
-        return self.by_points(None if kind is None else kind.id)
+            return self.outside(None, "outside", Fraction(decided))
+        for n, kind in enumerate(self.rules.kinds):
+            if self.takes(kind):
+                self.tell("特殊类型", "special kind", Text(kind.name.zh, kind.name.en), "kinds", n)
+                paid = self.treated(kind, n)
+                return self.by_points(kind.id) if paid is None else self.outside(kind.id, *paid)
+        return self.by_points(None)
+
+    # special-case review and special kinds
 
     def decided(self) -> int | None:
-        """Return what an approved special-case review pays."""
+        """Return what an approved special-case review pays (fen)."""
         rule = self.rules.special_case
         if self.case.decision is None or self.case.decision[0] == "rejected":
             return None
         decision, amount = self.case.decision
         if rule is None or decision not in rule.approved:
-            raise UserError(
-                Text(
-                    f"政策不允许特例单议结论 {decision}",
-                    f"the policy does not allow the special-case decision {decision}",
-                )
-            )
+            zh = f"政策不允许特例单议结论 {decision}"
+            raise UserError(Text(zh, f"the policy does not allow the special-case decision {decision}"))
         paid = self.case.basis if decision == "by_item" else amount
         if paid is None:
             raise UserError(Text("特例单议的调整标准缺金额", "an adjusted standard needs its amount"))
-        self.tell("特例单议", "special-case review", decision, yuan(paid), "special_case")
+        self.tell("特例单议", "special-case review", yuan(paid), "special_case", how=decision)
         return paid
 
     def takes(self, kind: Kind) -> bool:
         """Tell whether a special kind takes the case."""
-        if kind.at_clearing_only and not self.case.at_clearing:
+        case, treatment = self.case, kind.treatment
+        if (kind.at_clearing_only and not case.at_clearing) or not holds(kind.when, case):
             return False
-        if not holds(kind.when, self.case):
-            return False
-        treatment = kind.treatment
         if isinstance(treatment, FixedPrice):
-            price_fen = fixed_price(treatment, self.case)
-            over = treatment.exit_over is not None and self.case.charge > price_fen * Fraction(treatment.exit_over)
-            below = treatment.exit_below is not None and self.case.charge < price_fen * Fraction(treatment.exit_below)
+            price_fen = fixed_price(treatment, case)
+            over = treatment.exit_over is not None and case.charge > price_fen * Fraction(treatment.exit_over)
+            below = treatment.exit_below is not None and case.charge < price_fen * Fraction(treatment.exit_below)
             return not (over or below)
         return not isinstance(treatment, OtherGroup) or self.group in treatment.groups
 
-    def treated(self, kind: Kind, path: tuple[str, int]) -> tuple[str, Fraction] | None:
-        """Return funding and money of a kind paid outside points; None for one that goes on to the ordinary rule."""
+    def treated(self, kind: Kind, n: int) -> tuple[str, Fraction] | None:
+        """Return funding and money (fen) of a kind paid as money; None where the ordinary rule goes on."""
         treatment, case = kind.treatment, self.case
         if isinstance(treatment, Excluded | OwnFunding):
             elsewhere = isinstance(treatment, OwnFunding) or treatment.funding == "elsewhere"
             return "elsewhere" if elsewhere else "outside", Fraction(case.basis)
         if isinstance(treatment, PerDiem):
-            return "outside", self.per_diem(treatment, path)
+            return "outside", self.per_diem(treatment, n)
         if isinstance(treatment, FixedPrice):
             return "outside", Fraction(fixed_price(treatment, case))
         if treatment.pay == "actual":
             return "outside", Fraction(case.basis)
         if isinstance(treatment, Factor):
             self.factor = Fraction(treatment.factor)
+            self.tell("折扣", "factor", figure(self.factor), "kinds", n)
         elif isinstance(treatment, OtherGroup):
             self.group = treatment.groups[self.group or ""]
+            self.tell("按病组支付", "paid as group", self.group, "kinds", n)
         else:
             self.exempt = True
         return None
 
-    def per_diem(self, rule: PerDiem, path: tuple[str, int]) -> Fraction:
+    def per_diem(self, rule: PerDiem, n: int) -> Fraction:
         days = days_of(rule, self.case)
         bands = rule.by_level.get(self.case.text("hospital_level") or "", rule.bands)
-        total, before, told = Fraction(0), 0, []
+        total, before, told = NONE, 0, []
         for band in bands:
             count = max(0, (days if band.up_to_day is None else min(days, band.up_to_day)) - before)
             before = max(before, band.up_to_day or 0)
             total += count * Fraction(band.daily) * 100
             told.append(f"{band.daily} × {count}")
-        self.tell("床日标准", "per diem", " + ".join(told), yuan(total), *path)
+        self.tell("床日标准", "per diem", yuan(total), "kinds", n, how=" + ".join(told))
         return min(total, Fraction(self.case.charge)) if rule.cap_at_charge else total
 
-    def outside(self, case_class: str, kind: str | None, funding: str, amount: Fraction) -> Priced:
-        """Return the result of a case paid as money."""
+    def outside(self, kind: str | None, funding: str, amount: Fraction) -> Priced:
+        """Return the result of a case paid as money (fen)."""
         standard = self.money(amount)
-        self.tell("支付标准", "payment standard", yuan(amount), yuan(standard), "money")
-        shown = amount / self.case.value if funding == "outside" else Fraction(0)
+        self.tell("支付标准", "payment standard", yuan(standard), "money", how=yuan(amount))
         result = standard - self.case.basis
         return Priced(
-            kind=kind, case_class=case_class, funding=funding, ratio=None, coefficient=Fraction(1), points=Fraction(0),
-            shown_points=shown, standard=standard, extra=0, separate=self.money(self.case.separate), formula_result=result,
-            adjustment=0, official_result=result, break_even_ratio=None, break_even_charge=None, steps=tuple(self.steps),
-        )  # fmt: skip
+            kind=kind,
+            case_class="special",
+            funding=funding,
+            shown_points=amount / self.case.value if funding == "outside" else NONE,
+            standard=standard,
+            separate=self.money(self.case.separate),
+            formula_result=result,
+            adjustment=0,
+            official_result=result,
+            steps=tuple(self.steps),
+        )
+
+    # the ordinary rule
 
     def by_points(self, kind: str | None) -> Priced:
-        """Pay the case by the ordinary rule of its class."""
+        """Pay the case by the rule of its class."""
         case, value = self.case, self.case.value
-        ordinary, normal = self.ungrouped() if self.group is None else self.grouped()
-        added = Fraction(0) if self.group is None else self.added_points()
-        points = rounded(ordinary.points + added, self.rules.money.points)
+        ordinary = self.ungrouped() if self.group is None else self.grouped(self.group)
+        points = rounded(ordinary.points + self.added_points(), self.rules.money.points)
+        formula = self.money(points * value)
         if ordinary.money is None:
-            exact = points * value
-            self.tell(
-                "支付标准", "payment standard", f"{figure(points)} × {yuan(value)}", yuan(self.money(exact)), "money"
-            )
+            standard, how = formula, f"{figure(points)} × {yuan(value)}"
+            self.tell("支付标准", "payment standard", yuan(standard), "money", how=how)
         else:
-            exact = ordinary.money
-            self.tell(
-                "支付标准（点外资金）",
-                "payment standard, money outside points",
-                yuan(exact),
-                yuan(self.money(exact)),
-                "case_class",
-            )
-        standard = self.money(exact)
-        formula = standard if normal is None else self.money(rounded(normal + added, self.rules.money.points) * value)
-        extra = self.money(self.extra)
-        comparable = self.comparable()
-        official = 0 if ordinary.official == "zero" else standard + comparable * extra - case.basis
-        formula_result = formula - case.basis
-        self.tell("盈亏（公式）", "result by formula", f"{yuan(formula)} - {yuan(case.basis)}", yuan(formula_result))
-        self.tell("盈亏（正式）", "official result", "", yuan(official))
+            standard = self.money(ordinary.money)
+            self.tell("支付标准（点外资金）", "payment standard, money outside points", yuan(standard), "money")
+            formula = standard if self.group is None else formula
+        extra, basis = self.money(self.extra), case.basis
+        official = 0 if ordinary.official == "zero" else standard + self.comparable * extra - basis
+        self.tell("公式盈亏", "result by formula", yuan(formula - basis), how=f"{yuan(formula)} - {yuan(basis)}")
+        self.tell("正式盈亏", "official result", yuan(official))
         even = self.break_even()
+        counts = ordinary.money is None
         return Priced(
-            kind=kind, case_class=ordinary.case_class, funding="points" if ordinary.money is None else "outside",
-            ratio=ordinary.ratio, coefficient=self.f, points=points if ordinary.money is None else Fraction(0),
-            shown_points=points if ordinary.money is None else exact / value, standard=standard, extra=extra,
-            separate=self.money(case.separate), formula_result=formula_result, adjustment=official - formula_result,
-            official_result=official, break_even_ratio=even[0], break_even_charge=even[1], steps=tuple(self.steps),
-        )  # fmt: skip
+            kind=kind,
+            case_class=ordinary.case_class,
+            funding="points" if counts else "outside",
+            ratio=ordinary.ratio,
+            coefficient=self.f,
+            points=points if counts else NONE,
+            shown_points=points if ordinary.money is None else ordinary.money / value,
+            standard=standard,
+            extra=extra,
+            separate=self.money(case.separate),
+            formula_result=formula - basis,
+            adjustment=official - (formula - basis),
+            official_result=official,
+            break_even_ratio=even[0],
+            break_even_charge=even[1],
+            steps=tuple(self.steps),
+        )
 
+    @property
     def comparable(self) -> int:
         """Return 1 where the extra of an exclusion payment is money of the same kind as the standard."""
-        rule, unit = self.rules.exclusion, self.case.pool.point_value.start.unit
-        return int(rule is not None and (rule.money == "total") == (unit == "charge_yuan"))
+        rule = self.rules.exclusion
+        return int(rule is not None and (rule.money == "total") == self.by_charge)
 
-    def ungrouped(self) -> tuple[Ordinary, Fraction | None]:
-        rule = self.rules.blank_group
+    def ungrouped(self) -> Ordinary:
+        rule, case = self.rules.blank_group, self.case
         if rule is None:
-            raise UserError(
-                Text("病例没有病组，政策也没有 [blank_group]", "the case has no group and the policy no [blank_group]")
-            )
+            zh = "病例没有病组，政策也没有 [blank_group]"
+            raise UserError(Text(zh, "the case has no group and the policy no [blank_group]"))
+        share = Fraction(rule.factor) * self.factor
         if rule.pay == "actual":
-            money = self.case.basis * Fraction(rule.factor) * self.factor
-            self.tell("未入组", "no group", f"{yuan(self.case.basis)} × {rule.factor}", yuan(money), "blank_group")
-            return Ordinary("ungrouped", Fraction(0), money, "formula", None), None
-        points = self.case.charge / self.scale.mean_all * self.scale.points * Fraction(rule.factor) * self.factor
-        how = f"{yuan(self.case.charge)} ÷ {yuan(self.scale.mean_all)} × {figure(self.scale.points)} × {rule.factor}"
-        self.tell("未入组点数", "points without a group", how, figure(points), "blank_group")
-        return Ordinary("ungrouped", points, None, "formula", None), None
-
-    def grouped(self) -> tuple[Ordinary, Fraction | None]:
-        """Return the ordinary payment, and the normal points beside it where money is paid outside points."""
-        group = self.group or ""
-        figures = self.tables.groups.get(group)
-        score = score_of(self.rules, figures, group)
-        self.tell_score(score)
-        self.f = (
-            self.case.coefficient
-            if self.case.coefficient is not None
-            else hospital_coefficient(
-                self.rules, self.tables, self.case.text("hospital_level"), self.case.text("hospital_id"), group
+            self.tell(
+                "未入组", "no group", yuan(case.basis * share), "blank_group", how=f"{yuan(case.basis)} × {share}"
             )
-        )
-        self.tell("医疗机构系数", "hospital coefficient", "", figure(self.f), "hospital_coefficient")
-        classes = self.rules.case_class
-        normal = self.normal_points(score)
+            return Ordinary("ungrouped", NONE, money=case.basis * share)
+        points = case.charge * self.scale.points_per_fen * share
+        how = f"{self.cost_told(Fraction(case.charge))} × {figure(share)}"
+        self.tell("未入组点数", "points without a group", figure(points), "blank_group", how=how)
+        return Ordinary("ungrouped", points)
+
+    def grouped(self, group: str) -> Ordinary:
+        """Return the ordinary payment of a case with a group; points are the normal ones where money is paid."""
+        case, classes = self.case, self.rules.case_class
+        self.score = self.figures.score(group)
+        self.tell_score(group)
+        given, level = case.coefficient, case.text("hospital_level")
+        self.f = self.figures.coefficient(level, case.text("hospital_id"), group) if given is None else given
+        self.tell("医疗机构系数 f", "hospital coefficient f", figure(self.f), "hospital_coefficient")
+        normal = self.normal_points()
+        self.extra, tested = self.exclusion(group)
         if classes is None or self.exempt:
-            self.extra, _ = self.exclusion(figures)
-            return Ordinary("normal", normal * self.factor, None, "formula", None), None
-        self.extra, tested = self.exclusion(figures)
-        name, rule, ratio = self.classify(classes, figures, score, tested)
+            return Ordinary("normal", normal)
+        name, rule, ratio = self.classify(tested)
         if rule is None or rule.pay == "normal":
-            official = "formula" if rule is None else rule.official_result
-            return Ordinary(name, normal * self.factor, None, official, ratio), None
-        charge = tested if name != "low" else self.low_charge(tested)
+            return Ordinary(name, normal, ratio, official="formula" if rule is None else rule.official_result)
+        charge = self.low_charge(tested) if name == "low" else tested
         if rule.pay == "actual":
-            by_charge = self.case.pool.point_value.start.unit == "charge_yuan"
-            basis = charge if by_charge else Fraction(self.case.basis)
-            return Ordinary(name, Fraction(0), basis * self.factor, rule.official_result, ratio), normal * self.factor
-        points = self.class_points(classes, rule, name, figures, score, charge) * self.factor
-        return Ordinary(name, points, None, rule.official_result, ratio), None
+            paid = charge if self.by_charge else Fraction(case.basis)
+            return Ordinary(name, normal, ratio, paid * self.factor, rule.official_result)
+        return Ordinary(name, self.class_points(rule, name, charge) * self.factor, ratio, official=rule.official_result)
 
-    def tell_score(self, score: Fraction) -> None:
-        if self.rules.weights is not None:
-            weight = score / self.scale.points
-            self.tell(f"病组 {self.group} 的权重 RW", f"weight RW of group {self.group}", "", figure(weight), "weights")
+    def tell_score(self, group: str) -> None:
+        if self.figures.by_weight:
+            weight = figure(self.figures.weight(group))
+            self.tell(f"病组 {group} 的权重 RW", f"weight RW of group {group}", weight, "weights")
+            self.tell(
+                "基础点数 S",
+                "base points S",
+                figure(self.score),
+                "weights",
+                how=f"{weight} × {figure(self.scale.points)}",
+            )
         else:
-            self.tell(f"病种 {self.group} 的分值", f"score of group {self.group}", "", figure(score), "scores")
+            self.tell(f"病种 {group} 的分值 S", f"score S of group {group}", figure(self.score), "scores")
 
     def auxiliary(self, name: str) -> Fraction:
         """Return the auxiliary coefficient of a class: of several sub-types the highest."""
         rule = self.rules.auxiliary
         if rule is None or name not in rule.applies_to:
-            return Fraction(1)
+            return ONE
         if self.case.auxiliary is not None:
             return self.case.auxiliary
-        found = [
-            self.tables.auxiliary[key]
-            for s in self.case.subtypes
-            if (key := (self.group or "", s)) in self.tables.auxiliary
-        ]
-        return max(found, default=Fraction(1))
+        known = self.tables.auxiliary
+        found = [known[key] for subtype in self.case.subtypes if (key := (self.group or "", subtype)) in known]
+        return max(found, default=ONE)
 
-    def normal_points(self, score: Fraction) -> Fraction:
+    def normal_points(self) -> Fraction:
         x = self.auxiliary("normal")
-        how = f"{figure(score)} × {figure(self.f)}" + (f" × {figure(x)}" if x != 1 else "")
-        self.tell("正常病例点数", "points of a normal case", how, figure(score * self.f * x))
-        return score * self.f * x
+        points = self.score * self.f * x * self.factor
+        how = " × ".join(figure(part) for part in (self.score, self.f, x, self.factor) if part != 1 or part is self.f)
+        self.tell("正常病例点数", "points of a normal case", figure(points), how=how)
+        return points
 
-    def exclusion(self, figures: GroupFigures | None) -> tuple[Fraction, Fraction]:
+    def exclusion(self, group: str) -> tuple[Fraction, Fraction]:
         """Return the extra for listed new items (fen) and the charge that the outlier tests see."""
         rule, charge = self.rules.exclusion, Fraction(self.case.charge)
         new = {kind: cost for kind, cost in self.case.new_items.items() if rule is not None and kind in rule.kinds}
         total = sum(new.values())
         if rule is None or not total:
-            return Fraction(0), charge
-        mean = mean_of(self.rules, figures, self.group or "")
+            return NONE, charge
+        mean = self.figures.mean(group)
         high, listed = charge > mean * Fraction(rule.charge_over), total > charge * Fraction(rule.share_over)
-        how = f"{yuan(charge)} > {rule.charge_over} × {yuan(mean)}: {high}; {yuan(total)} ÷ {yuan(charge)} > {rule.share_over}: {listed}"
-        self.tell("除外支付条件", "conditions of exclusion payment", how, str(high and listed), "exclusion")
+        for zh, en, met, how in (
+            (
+                "除外支付：费用",
+                "exclusion payment: charge",
+                high,
+                f"{yuan(charge)} > {rule.charge_over} × {yuan(mean)}",
+            ),
+            (
+                "除外支付：占比",
+                "exclusion payment: share",
+                listed,
+                f"{yuan(total)} > {rule.share_over} × {yuan(charge)}",
+            ),
+        ):
+            self.tell(zh, en, ANSWER[met], "exclusion", how=how)
         if not (high and listed):
-            return Fraction(0), charge
-        extra = Fraction(0)
-        for kind, cost in sorted(new.items()):
-            known = (figures.kind_means if figures else {}).get(kind)
-            if known is None:
-                raise UserError(
-                    Text(
-                        f"除外支付需要病组 {self.group} 的 mean_{kind}，表中没有",
-                        f"exclusion payment needs mean_{kind} of group {self.group}: the table has none",
-                    )
-                )
-            extra += max(Fraction(0), cost - known)
-            self.tell(
-                "除外支付",
-                "exclusion payment",
-                f"{yuan(cost)} - {yuan(known)}",
-                yuan(max(Fraction(0), cost - known)),
-                "exclusion",
-            )
-        return extra, charge - total
+            return NONE, charge
+        return sum((self.new_item_extra(group, *item) for item in sorted(new.items())), NONE), charge - total
+
+    def new_item_extra(self, group: str, kind: str, cost: int) -> Fraction:
+        known = self.tables.groups.get(group, GroupFigures(None)).kind_means
+        if kind not in known:
+            zh = f"除外支付需要病组 {group} 的 mean_{kind}，表中没有"
+            raise UserError(Text(zh, f"exclusion payment needs mean_{kind} of group {group}: the table has none"))
+        extra = max(NONE, cost - known[kind])
+        self.tell(
+            "除外支付金额", "exclusion payment", yuan(extra), "exclusion", how=f"{yuan(cost)} - {yuan(known[kind])}"
+        )
+        return extra
 
     def low_charge(self, tested: Fraction) -> Fraction:
         """Return the charge that the low line and the low formulas see."""
         rule = self.rules.exclusion
         return tested if rule is not None and rule.outlier_test == "both" else Fraction(self.case.charge)
 
-    def denominator(self, name: str, figures: GroupFigures | None, score: Fraction) -> Fraction:
-        group = self.group or ""
-        if name == "group_mean":
-            return mean_of(self.rules, figures, group)
-        if name in {"level_mean", "last_year_level_mean"}:
-            means = {} if figures is None else figures.level_means if name == "level_mean" else figures.last_year_means
-            return level_mean(means, self.case.text("hospital_level"), group)
-        value = self.case.value if self.case.classifying_value is None else self.case.classifying_value
-        return score * value * (self.f * self.auxiliary("normal") if name == "standard" else 1)
+    # classes
 
-    def classify(
-        self, classes: CaseClasses, figures: GroupFigures | None, score: Fraction, tested: Fraction
-    ) -> tuple[str, LowRule | HighRule | None, Fraction]:
-        divisor = self.denominator(classes.ratio.classify, figures, score)
+    def denominator(self, name: str) -> Fraction:
+        case = self.case
+        value = case.value if case.classifying_value is None else case.classifying_value
+        coefficients = self.f * self.auxiliary("normal")
+        return self.figures.denominator(name, self.group or "", case.text("hospital_level"), coefficients, value)
+
+    def classify(self, tested: Fraction) -> tuple[str, LowRule | HighRule | None, Fraction]:
+        """Return class, rule and ratio: extreme wins over high, high over low."""
+        classes = self.rules.case_class
+        if classes is None:
+            raise ValueError("a policy without classes does not classify")
+        divisor = self.denominator(classes.ratio.classify)
+        low_charge = self.low_charge(tested)
+        for name, rule, charge in (
+            ("extreme", classes.extreme, tested),
+            ("high", classes.high, tested),
+            ("low", classes.low, low_charge),
+        ):
+            if rule is not None and self.beyond(name, rule, charge, divisor):
+                return name, rule, charge / divisor
         ratio = tested / divisor
-        self.tell("倍率 r", "ratio r", f"{yuan(tested)} ÷ {yuan(divisor)}", figure(ratio), "case_class", "ratio")
-        for name, rule in (("extreme", classes.extreme), ("high", classes.high)):
-            if rule is not None and self.beyond(name, rule, ratio, tested, score):
-                return name, rule, ratio
-        low, low_ratio = classes.low, self.low_charge(tested) / divisor
-        if low is not None and self.beyond("low", low, low_ratio, tested, score):
-            return "low", low, low_ratio
-        self.tell("病例类型", "case class", "", "normal")
+        how = f"r = {yuan(tested)} ÷ {yuan(divisor)} = {figure(ratio)}"
+        self.tell("病例类型", "case class", CLASS_TEXT["normal"], "case_class", how=how)
         return "normal", None, ratio
 
-    def beyond(self, name: str, rule: LowRule | HighRule, ratio: Fraction, tested: Fraction, score: Fraction) -> bool:
+    def beyond(self, name: str, rule: LowRule | HighRule, charge: Fraction, divisor: Fraction) -> bool:
         """Tell whether a case lies beyond the line of a class."""
         if rule.top_share is not None:
             line = self.cost_line(name)
-            found, how = tested > line, f"{yuan(tested)} > {yuan(line)}"
+            found, how = charge > line, f"{yuan(charge)} > {yuan(line)}"
         else:
-            sign, bound = band_of(rule, score / self.scale.points).edge
-            found = {
+            sign, bound = band_of(rule, self.figures.weight(self.group or "")).edge
+            ratio = charge / divisor
+            beyond = {
                 "below": ratio < bound,
                 "up_to": ratio <= bound,
                 "over": ratio > bound,
                 "at_least": ratio >= bound,
-            }[sign]
-            how = f"{figure(ratio)} {COMPARE[sign]} {bound}"
+            }
+            found = beyond[sign]
+            how = f"r = {yuan(charge)} ÷ {yuan(divisor)} = {figure(ratio)} {COMPARE[sign]} {bound}"
         if found:
-            self.tell("病例类型", "case class", how, name, "case_class", name)
+            self.tell("病例类型", "case class", CLASS_TEXT[name], "case_class", name, how=how)
         return found
 
     def cost_line(self, name: str) -> Fraction:
         if name not in self.case.cost_lines:
-            raise UserError(
-                Text(
-                    f"{name} 的费用界线须由同组病例算出",
-                    f"the cost line of {name} comes from the group's cases: none is given",
-                )
-            )
+            zh = f"{name} 的费用界线须由同组病例算出"
+            raise UserError(Text(zh, f"the cost line of {name} comes from the group's cases: none is given"))
         return Fraction(self.case.cost_lines[name])
 
-    def class_points(
-        self,
-        classes: CaseClasses,
-        rule: LowRule | HighRule,
-        name: str,
-        figures: GroupFigures | None,
-        score: Fraction,
-        charge: Fraction,
-    ) -> Fraction:
+    def cost_told(self, charge: Fraction) -> str:
+        return f"{yuan(charge)} ÷ {yuan(self.scale.mean_all)} × {figure(self.scale.points)}"
+
+    def class_points(self, rule: LowRule | HighRule, name: str, charge: Fraction) -> Fraction:
         """Return the points of a low, high or extreme case by the formula its class names."""
-        scale, f = self.scale, self.f
-        by_cost = charge / scale.mean_all * scale.points
-        told_cost = f"{yuan(charge)} ÷ {yuan(scale.mean_all)} × {figure(scale.points)}"
         if rule.pay == "points_by_cost":
-            self.tell("点数（按费用）", "points by cost", told_cost, figure(by_cost), "case_class", name)
-            return by_cost
-        score *= self.auxiliary(name)
-        divisor = self.denominator(classes.ratio.formula, figures, score / self.auxiliary(name))
-        r = charge / divisor
-        k = Fraction(0) if isinstance(rule, LowRule) else self.line(rule, name, divisor, score / self.auxiliary(name))
-        own = f if rule.coefficient else Fraction(1)
-        s_, r_, k_, f_, own_ = figure(score), figure(r), figure(k), figure(f), figure(own)
-        points, how = {
-            "factor": (score * r * own, f"{s_} × {r_} × {own_}"),
-            "linear_add": (score * f + (r - k) * score, f"{s_} × {f_} + ({r_} - {k_}) × {s_}"),
-            "excess": (score * (r - k + 1) * own, f"{s_} × ({r_} - {k_} + 1) × {own_}"),
-            "deduct": (by_cost - (k - 1) * score * f, f"{told_cost} - ({k_} - 1) × {s_} × {f_}"),
-            "cap": (
-                self.capped(rule, figures, k),
-                f"m × {k_} × {f_} × {figure(scale.points)} ÷ {yuan(scale.mean_all)}",
-            ),
-        }[rule.pay]
-        self.tell("点数", "points", how, figure(points), "case_class", name)
+            points, how = charge * self.scale.points_per_fen, self.cost_told(charge)
+        elif rule.pay == "cap" and isinstance(rule, HighRule):
+            points, how = self.capped(rule, name)
+        else:
+            points, how = self.ratio_points(rule, name, charge)
+        self.tell("点数", "points", figure(points), "case_class", name, how=how)
         return points
 
-    def capped(self, rule: LowRule | HighRule, figures: GroupFigures | None, k: Fraction) -> Fraction:
-        if rule.pay != "cap":
-            return Fraction(0)
-        return mean_of(self.rules, figures, self.group or "") * k * self.f * self.scale.points / self.scale.mean_all
+    def ratio_points(self, rule: LowRule | HighRule, name: str, charge: Fraction) -> tuple[Fraction, str]:
+        """Return the points of the formulas that hold a ratio, and how they were reckoned."""
+        f, own = self.f, self.f if rule.coefficient else ONE
+        score, r = self.score * self.auxiliary(name), charge / self.divisor
+        if isinstance(rule, LowRule):
+            return score * r * own, f"{figure(score)} × {figure(r)} × {figure(own)}"
+        k = self.line(rule, name)
+        if rule.pay == "linear_add":
+            how = f"{figure(score)} × {figure(f)} + ({figure(r)} - {figure(k)}) × {figure(score)}"
+            return score * f + (r - k) * score, how
+        if rule.pay == "excess":
+            return score * (r - k + 1) * own, f"{figure(score)} × ({figure(r)} - {figure(k)} + 1) × {figure(own)}"
+        how = f"{self.cost_told(charge)} - ({figure(k)} - 1) × {figure(score)} × {figure(f)}"
+        return charge * self.scale.points_per_fen - (k - 1) * score * f, how
 
-    def line(self, rule: HighRule, name: str, divisor: Fraction, score: Fraction) -> Fraction:
+    @property
+    def divisor(self) -> Fraction:
+        """Return the denominator of the ratio in the formulas (fen)."""
+        classes = self.rules.case_class
+        return self.denominator("group_mean" if classes is None else classes.ratio.formula)
+
+    def capped(self, rule: HighRule, name: str) -> tuple[Fraction, str]:
+        mean, k = self.figures.mean(self.group or ""), self.line(rule, name)
+        how = (
+            f"{yuan(mean)} × {figure(k)} × {figure(self.f)} × {figure(self.scale.points)} ÷ {yuan(self.scale.mean_all)}"
+        )
+        return mean * k * self.f * self.scale.points_per_fen, how
+
+    def line(self, rule: HighRule, name: str) -> Fraction:
         """Return K: the ratio of the line, from the weight's band or from the charge of the top share."""
         if rule.top_share is not None:
-            return self.cost_line(name) / divisor
-        return Fraction(band_of(rule, score / self.scale.points).edge[1])
+            return self.cost_line(name) / self.divisor
+        return Fraction(band_of(rule, self.figures.weight(self.group or "")).edge[1])
+
+    # beside the score
 
     def added_points(self) -> Fraction:
-        total = Fraction(0)
-        for n, rule in enumerate(self.rules.added_points):
+        total = NONE
+        for n, rule in enumerate(self.rules.added_points if self.group is not None else ()):
             names = {self.group} if rule.by == "group" else self.case.items
-            found = sum((Fraction(points) for name, points in rule.points.items() if name in names), Fraction(0))
+            found = sum((Fraction(points) for name, points in rule.points.items() if name in names), NONE)
             if found:
-                self.tell("加成分值", "added points", rule.id, figure(found), "added_points", n)
+                self.tell("加成分值", "added points", figure(found), "added_points", n, how=rule.id)
             total += found
         return total
 
     def break_even(self) -> tuple[Fraction | None, Fraction | None]:
         """Return Z = f × v ÷ (M ÷ scale) and the charge at which a normal case breaks even (fen)."""
-        if self.group is None or self.case.pool.point_value.start.unit != "charge_yuan":
+        if self.group is None or not self.by_charge:
             return None, None
         z = self.f * self.case.value * self.scale.points_per_fen
-        score = score_of(self.rules, self.tables.groups.get(self.group), self.group)
-        charge = score * self.f * self.auxiliary("normal") * self.case.value
-        how = (
-            f"{figure(self.f)} × {yuan(self.case.value)} ÷ ({yuan(self.scale.mean_all)} ÷ {figure(self.scale.points)})"
-        )
-        self.tell("零点比 Z", "break-even ratio Z", how, figure(z))
-        self.tell("盈亏平衡费用", "charge at which the hospital breaks even", "", yuan(charge))
+        charge = self.score * self.f * self.auxiliary("normal") * self.case.value
+        mean, scale = yuan(self.scale.mean_all), figure(self.scale.points)
+        how = f"{figure(self.f)} × {yuan(self.case.value)} ÷ ({mean} ÷ {scale})"
+        self.tell("零点比 Z", "break-even ratio Z", figure(z), how=how)
+        self.tell("盈亏平衡费用", "charge at which the hospital breaks even", yuan(charge))
         return z, charge

@@ -1,7 +1,8 @@
 """特例单议 special-case review: decisions, candidates within the quota, and what must be published.
 
-医保发〔2025〕18号: applications of at most 5 % of the region's DRG discharges, 5 ‰ of its DIP discharges; an approved case
-is paid by item or an adjusted standard, a rejected one by the ordinary rule; the result enters the same year's clearing.
+医保发〔2025〕18号: applications of at most 5 % of the region's DRG discharges, 5 ‰ of its DIP discharges; an approved
+case is paid by item or an adjusted standard, a rejected one by the ordinary rule; the result enters the same year's
+clearing.
 """
 
 from fractions import Fraction

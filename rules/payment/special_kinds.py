@@ -150,7 +150,7 @@ def amount_outside(cases: pl.DataFrame, rules: Rules, kind: pl.Series) -> pl.Ser
             amounts = pl.when(kind == n).then(fixed_price(treatment)).otherwise(amounts)
         elif treatment.pay in {"excluded", "own_funding", "actual"}:
             amounts = pl.when(kind == n).then(pl.col("basis")).otherwise(amounts)
-    found = cases.select(amounts.alias("amount")).to_series()
+    found = cases.with_columns(amounts.alias("amount"))["amount"]
     outside = [n for n, rule in enumerate(rules.kinds) if rule.treatment.pay not in {"factor", "group", "normal"}]
     lost = kind.filter(kind.is_in(outside) & found.is_null()).value_counts(sort=True)
     if lost.height:

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from rules.fault import Text, UserError
 from rules.payment.exact_lines import Lines, lines_of
-from rules.payment.figures import band_of, hospital_coefficient, level_mean, mean_of, scale_of, score_of
+from rules.payment.figures import Figures, band_of
 from rules.payment.formulas import FORMULAS, Linear, Terms, normal
 from rules.policy.cases import HighRule, LowRule, Ratio
 from rules.policy.model import Rules
-from rules.policy.tables import Tables
 
 CLASSES = ("normal", "low", "high", "extreme")
 NEVER_HIGH = 1 << 62
@@ -55,22 +54,22 @@ class Tariff(NamedTuple):
     zero_result: tuple[bool, ...]
 
 
-def tariff(combination: Combination, rules: Rules, tables: Tables) -> Tariff:
+def tariff(combination: Combination, figures: Figures) -> Tariff:
     """Reckon one tariff. UserError for a figure that the policy or its tables do not give."""
     if combination.group is None:
-        return ungrouped(combination, rules)
-    return _Reckoning(combination, combination.group, rules, tables).tariff()
+        return ungrouped(combination, figures)
+    return _Reckoning(combination, combination.group, figures).tariff()
 
 
-def ungrouped(combination: Combination, rules: Rules) -> Tariff:
+def ungrouped(combination: Combination, figures: Figures) -> Tariff:
     """Return the tariff of cases without a group."""
-    rule = rules.blank_group
+    rule = figures.rules.blank_group
     if rule is None:
         raise UserError(
             Text("病例没有病组，政策也没有 [blank_group]", "the case has no group and the policy no [blank_group]")
         )
     share = Fraction(rule.factor) * combination.factor
-    points = Linear(Fraction(0), scale_of(rules).points_per_fen * share) if rule.pay == "points" else NOTHING
+    points = Linear(Fraction(0), figures.scale.points_per_fen * share) if rule.pay == "points" else NOTHING
     paid = None if rule.pay == "points" else share
     return Tariff(Fraction(1), NEVER_LOW, NEVER_HIGH, NEVER_HIGH, (points,) * 4, (paid,) * 4, (False,) * 4)
 
@@ -84,16 +83,11 @@ def group_points(rules: Rules, group: str) -> Fraction:
 class _Reckoning:
     """One grouped combination and the figures of its group."""
 
-    def __init__(self, combination: Combination, group: str, rules: Rules, tables: Tables) -> None:
-        self.c, self.group, self.rules, self.tables = combination, group, rules, tables
-        self.figures = tables.groups.get(group)
-        self.score = score_of(rules, self.figures, group)
+    def __init__(self, combination: Combination, group: str, figures: Figures) -> None:
+        self.c, self.group, self.figures, self.rules = combination, group, figures, figures.rules
+        self.score, self.weight = figures.score(group), figures.weight(group)
         given = combination.coefficient
-        self.f = (
-            given
-            if given is not None
-            else hospital_coefficient(rules, tables, combination.level, combination.hospital, group)
-        )
+        self.f = figures.coefficient(combination.level, combination.hospital, group) if given is None else given
 
     def tariff(self) -> Tariff:
         rules = {"low": None, "high": None, "extreme": None} if self.c.exempt else self.class_rules()
@@ -118,40 +112,20 @@ class _Reckoning:
         assert self.rules.case_class is not None  # noqa: S101 (a class rule is at hand, so the table is there)
         return self.rules.case_class.ratio
 
-    @property
-    def weight(self) -> Fraction:
-        return self.score / scale_of(self.rules).points
-
     def auxiliary(self, name: str) -> Fraction:
         rule = self.rules.auxiliary
         return self.c.auxiliary if rule is not None and name in rule.applies_to else Fraction(1)
 
     def divisor(self, name: str) -> Fraction:
         """Return a denominator of the ratio (fen)."""
-        if name == "group_mean":
-            return mean_of(self.rules, self.figures, self.group)
-        if name in {"level_mean", "last_year_level_mean"}:
-            means = (
-                {}
-                if self.figures is None
-                else self.figures.level_means
-                if name == "level_mean"
-                else self.figures.last_year_means
-            )
-            return level_mean(means, self.c.level, self.group)
-        assert self.c.value is not None  # noqa: S101 (the models let no standard in without its value)
-        coefficients = self.f * self.auxiliary("normal") if name == "standard" else Fraction(1)
-        return self.score * self.c.value * coefficients
+        coefficients, value = self.f * self.auxiliary("normal"), self.c.value or Fraction(0)
+        return self.figures.denominator(name, self.group, self.c.level, coefficients, value)
 
     def cost_line(self, name: str) -> int:
         line = self.c.high_line if name == "high" else self.c.extreme_line
         if line is None:
-            raise UserError(
-                Text(
-                    f"{name} 的费用界线须由同组病例算出",
-                    f"the cost line of {name} comes from the group's cases: none is given",
-                )
-            )
+            zh = f"{name} 的费用界线须由同组病例算出"
+            raise UserError(Text(zh, f"the cost line of {name} comes from the group's cases: none is given"))
         return line
 
     def boundary(self, name: str, rule: LowRule | HighRule | None) -> int:
@@ -169,7 +143,7 @@ class _Reckoning:
         own = self.f if rule is not None and rule.coefficient else Fraction(1)
         plain = rule is None or rule.pay in {"normal", "actual"}
         score = self.score * self.auxiliary("normal" if plain else name)
-        terms = Terms(score, self.f, own, scale_of(self.rules).points_per_fen)
+        terms = Terms(score, self.f, own, self.figures.scale.points_per_fen)
         if rule is None or plain:
             return normal(terms).times(self.c.factor)
         if rule.pay not in {"points_by_cost", "cap"}:
@@ -177,7 +151,7 @@ class _Reckoning:
         if isinstance(rule, HighRule):
             terms = terms._replace(line=self.k(rule, name))
         if rule.pay == "cap":
-            terms = terms._replace(mean=mean_of(self.rules, self.figures, self.group))
+            terms = terms._replace(mean=self.figures.mean(self.group))
         return FORMULAS[rule.pay](terms).times(self.c.factor)
 
     def k(self, rule: HighRule, name: str) -> Fraction:

@@ -92,12 +92,20 @@ treatment = { pay = "per_diem", daily = "420.00", days = "length_of_stay", cap_a
 id = "days"
 name = { zh = "床日", en = "per diem" }
 when = { payment_kind = [5] }
-treatment = { pay = "per_diem", bands = [{ up_to_day = 30, daily = "380.00" }, { up_to_day = 60, daily = "310.55" }, { daily = "300.00" }], days = "both_days_counted", cap_at_charge = true }
+[kinds.treatment]
+pay = "per_diem"
+bands = [{ up_to_day = 30, daily = "380.00" }, { up_to_day = 60, daily = "310.55" }, { daily = "300.00" }]
+days = "both_days_counted"
+cap_at_charge = true
 [[kinds]]
 id = "single_disease"
 name = { zh = "单病种", en = "single disease" }
 when = { payment_kind = [2] }
-treatment = { pay = "fixed_price", price = { "3" = "6800.00", "2" = "6200.00", "1" = "5600.00" }, exit_over = "2", exit_below = "0.5" }
+[kinds.treatment]
+pay = "fixed_price"
+price = { "3" = "6800.00", "2" = "6200.00", "1" = "5600.00" }
+exit_over = "2"
+exit_below = "0.5"
 [[kinds]]
 id = "transfer"
 name = { zh = "转院", en = "transfer" }
@@ -178,12 +186,25 @@ COMPOSED = """
 by = ""
 table = ""
 compose = "{}"
-parts = [
-  {{ by = ["level"], table = {{ "3" = "1.0637", "2" = "1.00", "1" = "0.9211" }} {} }},
-  {{ by = ["level", "group"], table = {{ "3" = {{ G01 = "1.12", "*" = "1.01" }}, "2" = {{ "*" = "1.00" }}, "1" = {{ G05 = "0.97", "*" = "0.99" }} }} {} }},
-  {{ by = ["hospital"], table = {{ H001 = "1.05", H002 = "0.98" }}, otherwise = "1.003" {} }},
-]
+[[hospital_coefficient.parts]]
+by = ["level"]
+table = {{ "3" = "1.0637", "2" = "1.00", "1" = "0.9211" }}
+{}
+[[hospital_coefficient.parts]]
+by = ["level", "group"]
+{}
+[hospital_coefficient.parts.table]
+"3" = {{ G01 = "1.12", "*" = "1.01" }}
+"2" = {{ "*" = "1.00" }}
+"1" = {{ G05 = "0.97", "*" = "0.99" }}
+[[hospital_coefficient.parts]]
+by = ["hospital"]
+table = {{ H001 = "1.05", H002 = "0.98" }}
+otherwise = "1.003"
+{}
 """
+NO_SHARES = ("", "", "")
+SHARES = ('share = "0.7"', 'share = "0.2"', 'share = "0.1"')
 
 HIGH = {pay: MEAN + LOW_BY_COST + LINE + f'pay = "{pay}"\n' for pay in ("linear_add", "deduct", "cap", "normal")}
 BY_ITEM = '[case_class.low]\nwhen = "ratio <= 0.35"\npay = "actual"\nofficial_result = "zero"\n'
@@ -237,17 +258,18 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "exclusion, both lines": (HIGH["deduct"], ITEMS.format("both")),
     "coefficient product": (
         HIGH["linear_add"],
-        COMPOSED.format("product", "", "", "") + 'floor = "0.9"\ncap = "1.15"\n',
+        COMPOSED.format("product", *NO_SHARES),
+        '[hospital_coefficient]\nfloor = "0.9"\ncap = "1.15"\n',
     ),
     "coefficient weighted": (
         HIGH["cap"],
-        COMPOSED.format("weighted", ', share = "0.7"', ', share = "0.2"', ', share = "0.1"')
-        + 'decimals = { decimals = 4, mode = "half_even" }\n',
+        COMPOSED.format("weighted", *SHARES),
+        '[hospital_coefficient]\ndecimals = { decimals = 4, mode = "half_even" }\n',
     ),
-    "coefficient sum": (HIGH["deduct"], COMPOSED.format("sum", "", "", "")),
+    "coefficient sum": (HIGH["deduct"], COMPOSED.format("sum", *NO_SHARES)),
     "points and values rounded": (
         HIGH["linear_add"],
-        '[money]\npoints = { decimals = 2, mode = "half_even" }\nvalue = { decimals = 2, mode = "half_away_from_zero" }\n',
+        '[money.points]\ndecimals = 2\nmode = "half_even"\n[money.value]\ndecimals = 2\nmode = "half_away_from_zero"\n',
     ),
     "jiao, up": (HIGH["deduct"], KINDS, '[money]\nstep = "jiao"\nmode = "up"\n'),
     "yuan, half_even": (HIGH["linear_add"], ITEMS.format("high"), '[money]\nstep = "yuan"\nmode = "half_even"\n'),

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import polars as pl
 
@@ -51,7 +52,7 @@ def expected(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
             days_since_last=gaps[claim["case_id"]][1],
             decision=verdicts.get(claim["case_id"]),
             at_clearing=given.at_clearing,
-            **item_figures(lines[claim["case_id"]], rules),  # type: ignore[arg-type]
+            **item_figures(lines[claim["case_id"]], rules),
         )
         paid = price(case, resolved, tables)
         decimals = SHOWN_DECIMALS if rules.money.points is None else rules.money.points.decimals
@@ -76,25 +77,23 @@ def expected(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def item_figures(lines: list[dict[str, object]], rules: Rules) -> dict[str, object]:
+def item_figures(lines: list[dict[str, Any]], rules: Rules) -> dict[str, Any]:
     """Return what a case's fee lines mean, item by item."""
     taken, separate = 0, Fraction(0)
     new: dict[str, int] = defaultdict(int)
     tcm = base = 0
     for line in lines:
-        amount = int(str(line["amount"]))
+        amount = line["amount"]
         item = next((item for item in rules.separate_items if line["item_code"] in item.items), None)
         if item is not None and item.pay == "per_unit":
-            separate += (
-                int(str(line["quantity"])) * Fraction(item.per_unit or 0) * 100 * (-1 if item.sign == "deduct" else 1)
-            )
+            separate += line["quantity"] * Fraction(item.per_unit or 0) * 100 * (-1 if item.sign == "deduct" else 1)
         elif item is not None:
             separate += amount * Fraction(item.share or 1) * (-1 if item.sign == "deduct" else 1)
         if item is not None and item.taken_out:
             taken += amount
             continue
         if line["listed_new_item"]:
-            new[KIND_OF_CLASS[str(line["item_class"])]] += amount
+            new[KIND_OF_CLASS[line["item_class"]]] += amount
         tcm += amount if line["item_class"] in TCM else 0
         base += amount if line["item_class"] in TCM_BASE else 0
     return {
@@ -102,16 +101,16 @@ def item_figures(lines: list[dict[str, object]], rules: Rules) -> dict[str, obje
         "separate": separate,
         "new_items": {kind: cost for kind, cost in new.items() if cost} if rules.exclusion else {},
         "tcm_share": Fraction(tcm, base) if base else None,
-        "items": frozenset(str(line["item_code"]) for line in lines),
+        "items": frozenset(line["item_code"] for line in lines),
     }
 
 
-def stay_gaps(claims: list[dict[str, object]]) -> dict[str, tuple[int | None, int | None]]:
+def stay_gaps(claims: list[dict[str, Any]]) -> dict[str, tuple[int | None, int | None]]:
     """Return days to the next and since the last stay of the same person."""
     people = defaultdict(list)
     for row, claim in enumerate(claims):
         people[claim["person_id"]].append((claim["admitted"], claim["discharged"], row, claim["case_id"]))
-    found = {}
+    found: dict[str, tuple[int | None, int | None]] = {}
     for stays in people.values():
         stays.sort()
         for n, (admitted, discharged, _, case) in enumerate(stays):
@@ -121,7 +120,7 @@ def stay_gaps(claims: list[dict[str, object]]) -> dict[str, tuple[int | None, in
     return found
 
 
-def top_lines(claims: list[dict[str, object]], rules: Rules) -> dict[tuple[str, str], dict[str, int]]:
+def top_lines(claims: list[dict[str, Any]], rules: Rules) -> dict[tuple[str, str], dict[str, int]]:
     """Return the charge of the line of a top share, by month and group."""
     high = None if rules.case_class is None else rules.case_class.high
     if high is None or high.top_share is None:

@@ -38,8 +38,8 @@ def compare(folder: Path, family: str, count: int, seed: int) -> None:
         differ = priced[column].cast(wanted[column].dtype).ne_missing(wanted[column])
         assert not differ.any(), (
             column,
-            priced.filter(differ).head(3).rows(named=True),
-            wanted.filter(differ).head(3).rows(named=True),
+            priced.filter(differ).row(0, named=True),
+            wanted.filter(differ).row(0, named=True),
         )
     signed = exact_points(priced)
     assert (
