@@ -79,6 +79,15 @@ def is_refund(claims: pl.DataFrame) -> pl.Expr:
     return pl.col("refund").fill_null(value=False) & pl.col("original_case_id").is_not_null()
 
 
+def without_refunds(claims: pl.DataFrame) -> pl.DataFrame:
+    """Return the claims without refunds and without the settlements they reverse: what history is measured from."""
+    refunds = claims.filter(is_refund(claims))
+    if not refunds.height:
+        return claims
+    kept = claims.filter(~is_refund(claims))
+    return kept.join(refunds.select(pl.col("original_case_id").alias("case_id")), on="case_id", how="anti")
+
+
 def reverse(
     refunds: pl.DataFrame, originals: pl.DataFrame, amounts: Sequence[str], already: Sequence[str] = ()
 ) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rules.fault import UserError
 from rules.payment.cash import reconcile
 from rules.payment.out_of_area import outgoing_charges, settle_incoming
-from rules.payment.stays import book, budget_year, is_refund, merge_parts, reverse
+from rules.payment.stays import book, budget_year, is_refund, merge_parts, reverse, without_refunds
 from rules.policy.cases import DateBasis
 from rules.policy.pools import OutOfArea, Pool
 
@@ -107,6 +107,14 @@ def test_a_refund_needs_flag_and_original() -> None:
     assert frame.select(is_refund(frame)).to_series().to_list() == [True, False, False, False]
     plain = pl.DataFrame({"case_id": ["x"]})
     assert plain.select(is_refund(plain)).to_series().to_list() == [False]
+
+
+def test_history_holds_neither_refunds_nor_their_originals() -> None:
+    frame = pl.DataFrame(
+        {"case_id": ["a", "b", "r"], "refund": [True, False, True], "original_case_id": [None, None, "a"]}
+    )
+    assert without_refunds(frame)["case_id"].to_list() == ["b"]
+    assert without_refunds(frame[:2])["case_id"].to_list() == ["a", "b"]
 
 
 def dated(settled: list[date], received: list[date]) -> pl.DataFrame:
