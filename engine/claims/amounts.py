@@ -11,6 +11,7 @@ from engine.claims.cells import halved, plain, series
 FEN_DIGITS = {"fen": 0, "yuan": 2, "wan": 6}
 """Decimal places from a unit down to the fen."""
 
+LARGEST = 2**63
 LARGEST_EXACT = 2**53
 """Above this many fen a float no longer holds every whole number: such a cell cannot be read."""
 
@@ -32,7 +33,7 @@ def read_amounts(cells: pa.Array, unit: str) -> Fen:
     cells = plain(cells)
     digits = FEN_DIGITS[unit]
     if pa.types.is_integer(cells.type):
-        return _from_decimal(series(cells).cast(pl.Decimal(38, 0)), digits)
+        return _from_decimal(series(cells), digits)
     if pa.types.is_decimal(cells.type):
         return _from_decimal(series(cells), digits)
     if pa.types.is_floating(cells.type):
@@ -42,14 +43,15 @@ def read_amounts(cells: pa.Array, unit: str) -> Fen:
 
 def _from_decimal(amounts: pl.Series, digits: int) -> Fen:
     scale = amounts.dtype.scale if isinstance(amounts.dtype, pl.Decimal) else 0
-    whole = amounts.to_physical().cast(pl.Int128)
-    up, down = (pl.lit(10 ** max(places, 0), pl.Int128) for places in (digits - scale, scale - digits))
-    size = pl.lit(whole.abs())
-    fen = (size * up + down // 2) // down * pl.lit(whole.sign())
-    values, rounded = pl.select(
-        fen.cast(pl.Int64, strict=False).alias("fen"), (size % down != 0).alias("rounded")
-    ).get_columns()
-    return Fen(values, rounded)
+    up, down = 10 ** max(digits - scale, 0), 10 ** max(scale - digits, 0)
+    whole = amounts.to_physical()
+    least, most = whole.min(), whole.max()
+    small = isinstance(least, int) and isinstance(most, int) and max(-least, most) * up + down < LARGEST
+    wide = pl.Int64 if small else pl.Int128
+    size = pl.lit(whole.cast(wide).abs())
+    fen = (size * pl.lit(up, wide) + pl.lit(down // 2, wide)) // pl.lit(down, wide) * pl.lit(whole.cast(wide).sign())
+    values = pl.select(fen.cast(pl.Int64, strict=False)).to_series()
+    return Fen(values, pl.select(size % pl.lit(down, wide) != 0).to_series() if down > 1 else whole.is_null() & False)
 
 
 def _from_floats(amounts: pl.Series, digits: int) -> Fen:

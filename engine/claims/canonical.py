@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from grouper.fault import Text
@@ -15,14 +16,19 @@ Kind = Literal["text", "codes", "whole", "date", "datetime", "money", "flag", "h
 
 @dataclass(frozen=True)
 class Column:
-    """A canonical column: what it means, how its cells are read and what Arrow type they become."""
+    """A canonical column: what it means, how its cells are read and what Arrow type they become.
+
+    A value outside `least` and `most` is taken as missing and booked under the check `outside`.
+    """
 
     name: str
     kind: Kind
     label: Text
     official: tuple[str, ...] = ()
     bits: int = 32
-    minimum: int | None = None
+    least: float = -inf
+    most: float = inf
+    outside: str = ""
     words: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -64,11 +70,15 @@ def _text(name: str, zh: str, en: str, *official: str) -> Column:
 
 
 def _count(name: str, bits: int, zh: str, en: str, *official: str) -> Column:
-    return Column(name, "whole", Text(zh, en), official, bits, 0)
+    return Column(name, "whole", Text(zh, en), official, bits, least=0, outside="negative_value")
 
 
 def _choice(name: str, zh: str, en: str, official: tuple[str, ...], words: Mapping[str, int]) -> Column:
-    return Column(name, "whole", Text(zh, en), official, 8, None, words)
+    return Column(name, "whole", Text(zh, en), official, 8, words=words)
+
+
+def _hours(name: str, zh: str, en: str, *official: str) -> Column:
+    return Column(name, "hours", Text(zh, en), official, least=0, outside="negative_value")
 
 
 def _money(name: str, zh: str, en: str, *official: str) -> Column:
@@ -108,11 +118,15 @@ COLUMNS = (
     _text("insurance_type", "险种", "insurance type", "insutype", "hi_type"),
     _text("insured_region", "参保地", "insured region", "insuplc", "insu_admdvs"),
     _text("treated_region", "就医地", "region of treatment", "mdtrtarea_admvs"),
-    _choice(
+    Column(
         "sex",
-        "性别",
-        "sex",
+        "whole",
+        Text("性别", "sex"),
         ("gend",),
+        8,
+        1,
+        2,
+        "unknown_sex",
         {"男": 1, "男性": 1, "m": 1, "male": 1, "女": 2, "女性": 2, "f": 2, "female": 2},
     ),
     _count("age", 16, "年龄(岁)", "age in years", "age"),
@@ -128,9 +142,9 @@ COLUMNS = (
     _text("department", "出院科别", "department", "dscg_dept_codg", "dscg_caty"),
     Column("diagnoses", "codes", Text("诊断, 第一个为主要诊断", "diagnoses, principal first")),
     Column("procedures", "codes", Text("手术操作, 第一个为主要操作", "procedures, principal first")),
-    Column("ventilation_hours", "hours", Text("呼吸机使用时间(小时)", "hours of ventilation"), ("vent_used_dura",)),
-    Column("icu_hours", "hours", Text("重症监护时间(小时)", "hours in intensive care"), ("scs_cutd_sum_dura",)),
-    Column("coma", "hours", Text("昏迷时间(小时)", "hours of coma")),
+    _hours("ventilation_hours", "呼吸机使用时间(小时)", "hours of ventilation", "vent_used_dura"),
+    _hours("icu_hours", "重症监护时间(小时)", "hours in intensive care", "scs_cutd_sum_dura"),
+    _hours("coma", "昏迷时间(小时)", "hours of coma"),
     _choice("payment_kind", "医保支付方式", "kind of payment", ("hi_paymtd",), {}),
     _text("visit_kind", "住院类别", "kind of stay", "med_type", "ipt_med_type"),
     _money("total_charge", "总费用", "total charge", "medfee_sumamt"),

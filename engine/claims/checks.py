@@ -94,6 +94,9 @@ def _days_disagree() -> pl.Expr:
 
 _WHOLE_STAY = ~pl.col("part_of_stay").fill_null(value=False)
 _AMOUNTS = tuple(name for name, column in BY_NAME.items() if column.kind == "money")
+_BY_COLUMN = ("negative_amount", "future_date")
+"""Checks that are counted for each column; the others once a claim."""
+
 _DATES = tuple(name for name, column in BY_NAME.items() if column.kind in ("date", "datetime"))
 
 _CHECKS = (
@@ -126,10 +129,16 @@ def failed_values(claims: pl.DataFrame, policy: CheckPolicy) -> Iterator[Failure
     checks = [check for check in (*_CHECKS, *_future(policy.as_of)) if policy.action(check.name) != "off"]
     runnable = [check for check in checks if set(check.columns) <= set(claims.columns)]
     found = claims.select(check.fails.fill_null(value=False).alias(str(place)) for place, check in enumerate(runnable))
+    failures: dict[tuple[str, str], Failure] = {}
     for check, failing in zip(runnable, found.get_columns(), strict=True):
         if failing.any():
-            several = check.name in ("negative_amount", "future_date")
-            yield Failure(check.name, check.columns[0] if several else "", failing.to_numpy(), check.columns)
+            column = check.columns[0] if check.name in _BY_COLUMN else ""
+            failure = failures.get(
+                (check.name, column), Failure(check.name, column, np.zeros(claims.height, np.bool_), ())
+            )
+            shown = dict.fromkeys((*failure.shown, *check.columns))
+            failures[check.name, column] = failure._replace(rows=failure.rows | failing.to_numpy(), shown=tuple(shown))
+    yield from failures.values()
 
 
 def _future(as_of: date | None) -> Iterator[Check]:

@@ -139,6 +139,8 @@ def _shown(name: str, cells: pa.Array) -> pl.Series:
         text = series(cells).cast(pl.List(pl.String)).list.eval(pl.element().fill_null("∅")).list.join(" ")
     elif name in BY_NAME and BY_NAME[name].kind == "money" and pa.types.is_integer(cells.type):
         text = (series(cells) / 100).cast(pl.String)
+    elif pa.types.is_timestamp(cells.type):
+        text = series(cells).dt.strftime("%Y-%m-%d %H:%M:%S")
     else:
         kind = plain(cells).type
         text = (

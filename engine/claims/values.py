@@ -73,11 +73,25 @@ def _translated(cells: pa.Array, words: Mapping[str, str]) -> pa.Array:
     return text.replace(list(words), [word or None for word in words.values()]).to_arrow().cast(pa.string())
 
 
-def _checked(column: Column, cells: pa.Array, values: pl.Series, noted: Mapping[str, pl.Series] = {}) -> Values:
+_NO_NOTES: Mapping[str, pl.Series] = {}
+
+
+def _checked(column: Column, cells: pa.Array, values: pl.Series, noted: Mapping[str, pl.Series] = _NO_NOTES) -> Values:
     """Pair values with the rows that had a cell but gave no value; notes without a row are left out."""
-    lost = mask(values.is_null() & _filled(cells))
-    notes = {name: rows for name, found in noted.items() if (rows := mask(found) & ~lost).any()}
+    lost = np.zeros(len(values), np.bool_)
+    if values.null_count() > cells.null_count:
+        lost = mask(values.is_null() & _filled(cells))
+    notes = {name: rows for name, found in noted.items() if found.any() and (rows := mask(found) & ~lost).any()}
     return Values(values.to_arrow().cast(column.type), lost if lost.any() else None, notes)
+
+
+def _ranged(column: Column, cells: pa.Array, values: pl.Series) -> Values:
+    """Take values outside the column's range as missing."""
+    outside = {column.outside: ~values.is_between(column.least, column.most)} if column.outside else _NO_NOTES
+    read = _checked(column, cells, values, outside)
+    if not read.noted:
+        return read
+    return Values(pc.if_else(pa.array(read.noted[column.outside]), None, read.array), read.unreadable, read.noted)
 
 
 def _filled(cells: pa.Array) -> pl.Series:
@@ -88,24 +102,14 @@ def _filled(cells: pa.Array) -> pl.Series:
 
 def _whole(column: Column, cells: pa.Array, factor: int) -> Values:
     low, high = -(2 ** (column.bits - 1)), 2 ** (column.bits - 1) - 1
-    if pa.types.is_integer(cells.type) and factor == 1 and column.name != "sex":
+    if pa.types.is_integer(cells.type) and factor == 1:
         extremes = pc.min_max(cells)
         least, most = extremes["min"].as_py(), extremes["max"].as_py()
-        if least is None or (least >= (low if column.minimum is None else column.minimum) and most <= high):
+        if least is None or (least >= max(low, column.least) and most <= min(high, column.most)):
             return Values(cells.cast(column.type))
     numbers = _numbers(cells, column.words) * factor
     fits = (numbers == numbers.floor()) & numbers.is_between(low, high)
-    values = numbers.set(~fits, None).cast(pl.Int64)
-    noted = {}
-    if column.minimum is not None:
-        noted["negative_value"] = values < column.minimum
-    elif column.name == "sex":
-        noted["unknown_sex"] = ~values.is_between(1, 2)
-    read = _checked(column, cells, values, noted)
-    if not read.noted:
-        return read
-    missing = np.logical_or.reduce(list(read.noted.values()))
-    return Values(pc.if_else(pa.array(missing), None, read.array), read.unreadable, read.noted)
+    return _ranged(column, cells, numbers.set(~fits, None).cast(pl.Int64))
 
 
 def _numbers(cells: pa.Array, words: Mapping[str, int]) -> pl.Series:
@@ -149,10 +153,7 @@ def _hours(column: Column, cells: pa.Array, unit: str) -> Values:
         )
         day, hour, minute = (part.cast(pl.Float64) for part in parts.unnest("parts").get_columns())
         hours = hours.zip_with(hours.is_not_null(), day * 24 + hour + minute / 60)
-    read = _checked(column, cells, hours, {"negative_value": hours < 0})
-    if not read.noted:
-        return read
-    return Values(pc.if_else(pa.array(read.noted["negative_value"]), None, read.array), read.unreadable, read.noted)
+    return _ranged(column, cells, hours)
 
 
 def _ratios(column: Column, cells: pa.Array) -> Values:

@@ -71,22 +71,22 @@ def _print(result: dict[str, Any]) -> None:
     absent = [finding["column"] for finding in result["findings"] if finding["name"] == "absent_column"]
     found = [finding for finding in result["findings"] if finding["name"] != "absent_column"]
     if found:
-        titles = (
-            ("检查项", "列", "行数", "说明", "示例") if lang == "zh" else ("check", "column", "rows", "what", "example")
-        )
-        table = Table()
-        for title in titles:
-            table.add_column(title, justify="right" if title in ("rows", "行数") else "left")
+        table = Table(box=None)
+        for title in ("检查项", "列", "行数", "说明") if lang == "zh" else ("check", "column", "rows", "what"):
+            table.add_column(title, justify="right" if title in {"rows", "行数"} else "left")
+        for column in table.columns[:-1]:
+            column.no_wrap = True
         for finding in found:
-            table.add_row(finding["name"], finding["column"], f"{finding['count']:,}", finding[lang], _example(finding))
+            table.add_row(finding["name"], finding["column"], f"{finding['count']:,}", finding[lang] + _first(finding))
         Console().print(table)
     if absent:
         listed = ", ".join(absent)
         say(f"文件中没有的列（按全部缺失处理）：{listed}", f"columns not in the files, taken as missing: {listed}")
 
 
-def _example(finding: dict[str, Any]) -> str:
+def _first(finding: dict[str, Any]) -> str:
+    """Return file and row of the first example, in brackets."""
     if not finding["examples"]:
         return ""
     first = finding["examples"][0]
-    return f"{Path(first['file']).name}:{first['row']} {first['value']}"
+    return f" ({Path(first['file']).name}:{first['row']})" if first["row"] else f" ({Path(first['file']).name})"
