@@ -63,8 +63,8 @@ def _cleaned(values: pa.Array) -> pa.DictionaryArray:
 
 def _from_delimited(cells: pa.Array, separators: str, *, keep_first: bool) -> pa.ListArray:
     text = series(as_text(cells))
-    for other in separators[1:]:
-        text = text.str.replace_all(other, separators[0], literal=True)
+    if len(separators) > 1:
+        text = text.str.replace_many(dict.fromkeys(separators[1:], separators[0]))
     array = text.to_arrow().cast(pa.string())
     lists = (
         pc.split_pattern(array, separators[0])
