@@ -101,14 +101,8 @@ def reverse(
     repeated = refunds.filter(pl.col("original_case_id").is_duplicated() | pl.col("original_case_id").is_in(already))
     lost = refunds.join(originals, left_on="original_case_id", right_on="case_id", how="anti")
     faults = [
-        Text(
-            f"退费 {case} 的原结算 {original} 不在已定价病例中", f"refund {case}: its original {original} is not priced"
-        )
-        for case, original in lost.select("case_id", "original_case_id").sort("case_id").iter_rows()
-    ]
-    faults += [
-        Text(f"退费 {case} 的原结算 {original} 被退过不止一次", f"refund {case}: original {original} is reversed twice")
-        for case, original in repeated.select("case_id", "original_case_id").sort("case_id").iter_rows()
+        *_refused(lost, "原结算不在已计付病例中", "have an original that is not among the priced cases"),
+        *_refused(repeated, "的原结算被退过不止一次", "reverse an original that is reversed more than once"),
     ]
     if faults:
         raise UserError(faults)
@@ -121,6 +115,15 @@ def reverse(
         pl.col("refund_month").cast(originals.schema["month"]).alias("month"),
         *(-pl.col(a) for a in amounts),
     ).select(originals.columns)
+
+
+def _refused(refunds: pl.DataFrame, zh: str, en: str) -> list[Text]:
+    """Return the refusal of some refunds with a few examples, none where there are none."""
+    if not refunds.height:
+        return []
+    pairs = refunds.select("case_id", "original_case_id").sort("case_id").head(5).iter_rows()
+    shown = ", ".join(f"{case} ({original})" for case, original in pairs)
+    return [Text(f"{refunds.height} 条退费{zh}：{shown}", f"{refunds.height} refunds {en}: {shown}")]
 
 
 def book(

@@ -75,10 +75,8 @@ def test_refunds_without_an_original_or_twice_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         reverse(refunds(("r", "z"), ("s", "x"), ("t", "x"), ("u", "y")), PRICED, ["points"], already=["y"])
     assert [fault.en for fault in caught.value.faults] == [
-        "refund r: its original z is not priced",
-        "refund s: original x is reversed twice",
-        "refund t: original x is reversed twice",
-        "refund u: original y is reversed twice",
+        "1 refunds have an original that is not among the priced cases: r (z)",
+        "3 refunds reverse an original that is reversed more than once: s (x), t (x), u (y)",
     ]
 
 
