@@ -50,7 +50,8 @@ class CodeTables:
     def __init__(self, name: str, sources: Sequence[Source], table: CodeTable, column_map: ColumnMap) -> None:
         self.name = name
         self.unmatched = 0
-        self._sources, self._table, self._map = sources, table, column_map
+        self.sources = sources
+        self._table, self._map = table, column_map
         self._groups: dict[Key, int] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="drgdip-"))
         self._staged = self._folder / f"{name}.parquet"
@@ -81,7 +82,7 @@ class CodeTables:
 
     def _codes(self) -> Iterator[pa.RecordBatch]:
         place = 0
-        for source in self._sources:
+        for source in self.sources:
             columns = _columns(source, self._table)
             for chunk in source.chunks():
                 cells = source.read(chunk, list(dict.fromkeys([*columns.named.values(), *columns.only])))

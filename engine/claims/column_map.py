@@ -100,6 +100,11 @@ class Layout(NamedTuple):
     columns: Mapping[str, str]
     codes: Mapping[str, CodeColumns]
 
+    def source_columns(self) -> list[str]:
+        """Return the names of all columns that are read, each once."""
+        codes = (column for found in self.codes.values() for column in found.columns)
+        return list(dict.fromkeys([*self.columns.values(), *codes]))
+
 
 def locate(column_map: ColumnMap, header: Iterable[str], wanted: Iterable[str]) -> Layout:
     """Find the wanted canonical columns in a file with these column names; blanks and case do not matter."""

@@ -34,9 +34,18 @@ def test_a_folder_is_read_in_sorted_order(tmp_path: Path) -> None:
     assert found.findings == {("ignored_file", ""): 1}
 
 
-def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
+def test_a_file_named_twice_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "a.parquet", ONE)
-    assert read(path, tmp_path, needed=["sex"]).column("case_id") == ["1"]
+    assert read(path, tmp_path, tmp_path / "." / "a.parquet", needed=["sex"]).column("case_id") == ["1"]
+    monkeypatch.chdir(tmp_path)
+    assert read(path, Path("a.parquet"), needed=["sex"]).column("case_id") == ["1"]
+
+
+def test_code_tables_in_the_folder_of_the_claims_are_no_claims(tmp_path: Path) -> None:
+    (tmp_path / "setlinfo.csv").write_text("setl_id,gend\n1,2\n", encoding="utf-8")
+    (tmp_path / "diseinfo.csv").write_text("setl_id,diag_code\n1,A00.000\n", encoding="utf-8")
+    found = read(tmp_path, needed=["sex", "diagnoses"], column_map="nhsa", diagnosis_table=tmp_path / "diseinfo.csv")
+    assert found.rows == [{"case_id": "1", "sex": 2, "diagnoses": ["A00.000"]}]
 
 
 def test_inputs_that_are_not_there(tmp_path: Path) -> None:
