@@ -66,6 +66,8 @@ class Figures:
 
     def mean(self, group: str) -> Fraction:
         """Return the mean charge of a group (fen), listed or derived from its weight as the policy declares."""
+        if group in self.tables.means:
+            return self.tables.means[group]
         if not self.listed:
             return self.score(group) / self.scale.points_per_fen
         figures = self.tables.groups.get(group)

@@ -165,17 +165,15 @@ class ClassRule(Model):
             if "line" in data:
                 raise fault("when 与 line 只写一个", "write either when or line")
             data["line"] = [condition(data.pop("when"))]
-        for band in data.get("line", ()) if isinstance(data.get("line"), list) else ():
-            if isinstance(band, dict):
-                for long, short in (
-                    ("ratio_below", "below"),
-                    ("ratio_up_to", "up_to"),
-                    ("ratio_over", "over"),
-                    ("ratio_from", "at_least"),
-                ):
-                    if long in band:
-                        band[short] = band.pop(long)
+        if isinstance(data.get("line"), list):
+            data["line"] = [short_edges(band) for band in data["line"]]
         return data
+
+
+def short_edges(band: object) -> object:
+    """Return a band with its ratio_below, ratio_up_to, ratio_over or ratio_from under the short name of the edge."""
+    names = {"ratio_below": "below", "ratio_up_to": "up_to", "ratio_over": "over", "ratio_from": "at_least"}
+    return {names.get(key, key): value for key, value in band.items()} if isinstance(band, dict) else band
 
 
 def condition(text: object) -> dict[str, str]:

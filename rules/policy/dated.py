@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from rules.fault import Text, at
 
@@ -36,7 +36,7 @@ def written(path: Path) -> str:
     return text
 
 
-def is_series(node: object) -> bool:
+def is_series(node: object) -> TypeGuard[list[Mapping[str, Any]]]:
     """Tell whether a node is one value's series in time."""
     if not isinstance(node, list) or not node:
         return False
@@ -86,7 +86,6 @@ class _Cutter:
         if place != path:
             self.places[path] = place
         if is_series(node):
-            assert isinstance(node, list)  # noqa: S101 (narrowing for the type checker)
             return self.series(node, path, place)
         if isinstance(node, Mapping):
             return self.table(node, path, place, days)
@@ -173,7 +172,6 @@ def as_of(document: Mapping[str, Any], day: date, valid: tuple[date, date]) -> C
 def walk_series(node: object, path: Path = ()) -> Iterator[tuple[Path, list[tuple[Path, Mapping[str, Any]]]]]:
     """Yield every series of a document: its path and its entries with theirs."""
     if is_series(node):
-        assert isinstance(node, list)  # noqa: S101 (narrowing for the type checker)
         yield path, [((*path, n), entry) for n, entry in enumerate(node)]
     elif isinstance(node, list):
         by_id: dict[object, list[tuple[Path, Mapping[str, Any]]]] = {}

@@ -31,11 +31,15 @@ class GroupFigures(NamedTuple):
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of one day's rules. `coefficients` has one table for each part of the hospital coefficient."""
+    """The tables of one day's rules. `coefficients` has one table for each part of the hospital coefficient.
+
+    `means` holds group means (fen) that are given in place of the table's, by worked examples.
+    """
 
     groups: Mapping[str, GroupFigures] = field(default_factory=dict)
     coefficients: tuple[Mapping[tuple[str, ...], Fraction], ...] = ()
     auxiliary: Mapping[tuple[str, str], Fraction] = field(default_factory=dict)
+    means: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 class Row(NamedTuple):
@@ -98,6 +102,13 @@ class Numbers:
             return None
         return Fraction(number) * scale
 
+    def whole_fen(self, row: Row, means: Mapping[str, Fraction]) -> Mapping[str, Fraction]:
+        """Return means that must be whole fen, since they are subtracted from an amount of money."""
+        for kind, mean in means.items():
+            if mean.denominator != 1:
+                self.faults.append(row.fault(f"mean_{kind}", "须精确到分", "must be in whole fen"))
+        return means
+
     def settle(self) -> None:
         """Raise UserError when any fault was found."""
         if self.faults:
@@ -134,7 +145,7 @@ def read_groups(file: Path, weight: str) -> dict[str, GroupFigures]:
             None if mean is None else mean - separate,
             read_means(numbers, row, {level: f"mean_charge_{level}" for level in LEVELS}),
             read_means(numbers, row, {level: f"last_year_mean_{level}" for level in LEVELS}),
-            read_means(numbers, row, {kind: f"mean_{kind}" for kind in KINDS}),
+            numbers.whole_fen(row, read_means(numbers, row, {kind: f"mean_{kind}" for kind in KINDS})),
         )
     numbers.settle()
     return found
@@ -165,8 +176,11 @@ def read_keyed(file: Path, keys: tuple[str, ...], value: str) -> dict[tuple[str,
 
 def coefficient_table(part: CoefficientPart, folder: Path) -> dict[tuple[str, ...], Fraction]:
     """Return one part's table of hospital coefficients, written in the policy or in a file."""
-    if part.file is not None:
-        return read_keyed(folder / part.file, part.by, "coefficient")
+    return inline_coefficients(part) if part.file is None else read_keyed(folder / part.file, part.by, "coefficient")
+
+
+def inline_coefficients(part: CoefficientPart) -> dict[tuple[str, ...], Fraction]:
+    """Return the coefficients that stand in the policy itself."""
     found: dict[tuple[str, ...], Fraction] = {}
     for key, value in (part.table or {}).items():
         inner = value.items() if isinstance(value, dict) else [(None, value)]

@@ -1,9 +1,13 @@
-"""Which model describes a key path of a policy: for near names of unknown keys."""
+"""Which model describes a key path of a policy: near names of unknown keys, and the names and units of values."""
 
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+
+from rules.fault import Text
+from rules.policy.model import Rules
+from rules.policy.values import term_of
 
 
 def models_in(annotation: object) -> list[type[BaseModel]]:
@@ -63,3 +67,15 @@ def plain(location: tuple[str | int, ...], document: object, *, keep_last: bool)
             if keep_last and n == len(location) - 1:
                 path.append(key)
     return tuple(path)
+
+
+def term_at(path: tuple[str | int, ...]) -> tuple[Text, Text]:
+    """Return name and unit of the value at a path of one day's document: those of the last key that a model knows."""
+    models: list[type[BaseModel]] = [Rules]
+    found = Text(str(path[-1]), str(path[-1])), Text("", "")
+    for key in path:
+        holders = [model for model in models if key in model.model_fields]
+        if isinstance(key, str) and holders:
+            found = term_of(holders[0], key)
+            models = [inner for model in holders for inner in models_in(model.model_fields[key].annotation)]
+    return found

@@ -36,11 +36,46 @@ def term(zh: str, en: str, unit: str = "", **keywords: Any) -> Any:  # noqa: ANN
     return Field(json_schema_extra={"zh": zh, "en": en, "unit": unit}, **keywords)
 
 
-def term_of(model: type[BaseModel], key: str) -> tuple[Text, str]:
-    """Return name and unit of a key of a model."""
+UNITS = {
+    "": "",
+    "yuan": "元",
+    "yuan a year": "元/年",
+    "yuan a day": "元/日",
+    "yuan per point": "元/点",
+    "points": "点",
+    "points of score": "分",
+    "ratio": "比例",
+    "ratio of the amount": "占总额比例",
+    "ratio of the quota": "占指标比例",
+    "ratio of the base": "占基数比例",
+    "ratio of payments": "占支付额比例",
+    "ratio of discharges": "占出院人次比例",
+    "ratio of its by-item amount": "占按项目金额比例",
+    "booked / payable": "记账/应付",
+    "months": "个月",
+    "years": "年",
+    "days": "天",
+    "persons": "人",
+    "cases": "例",
+}
+"""Every unit of a policy's values in English, with its Chinese name."""
+
+
+WORDS = {
+    "method": Text("方法", "method"),
+    "pay": Text("计付", "payment"),
+    "zh": Text("中文", "Chinese"),
+    "en": Text("英文", "English"),
+}
+
+
+def term_of(model: type[BaseModel], key: str) -> tuple[Text, Text]:
+    """Return name and unit of a key of a model, both in both languages."""
     extra = model.model_fields[key].json_schema_extra
     words = extra if isinstance(extra, dict) else {}
-    return Text(str(words.get("zh", key)), str(words.get("en", key))), str(words.get("unit", ""))
+    unit = str(words.get("unit", ""))
+    known = WORDS.get(key, Text(key, key))
+    return Text(str(words.get("zh", known.zh)), str(words.get("en", known.en))), Text(UNITS[unit], unit)
 
 
 def exact(value: object) -> object:

@@ -244,10 +244,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         '[weights]\ngroup_mean = "listed"\n',
     ),
     "drg two denominators": (
-        '[case_class.ratio]\nclassify = "standard_without_coefficient"\nformula = "last_year_level_mean"\nvalue = "last_year"\n'
-        + LOW_BY_COST
-        + LINE
-        + 'pay = "linear_add"\n',
+        '[case_class.ratio]\nclassify = "standard_without_coefficient"\n'
+        'formula = "last_year_level_mean"\nvalue = "last_year"\n' + LOW_BY_COST + LINE + 'pay = "linear_add"\n',
     ),
     "dip 1.0": (SCORES + MEAN + DIP_1_0,),
     "dip regional b": (SCORES + MEAN + REGIONAL_B,),

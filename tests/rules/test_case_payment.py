@@ -20,9 +20,8 @@ approved = ["by_item", "adjusted_standard"]
 rank_by = "loss"
 candidates = "all_losses"
 """
-COMPARED = [
-    "kind", "class", "funding", "points", "standard", "extra", "separate", "formula_result", "adjustment", "official_result",
-]  # fmt: skip
+RESULTS = ["formula_result", "adjustment", "official_result"]
+COMPARED = ["kind", "class", "funding", "points", "standard", "extra", "separate", *RESULTS]
 
 
 def compare(folder: Path, family: str, count: int, seed: int) -> None:

@@ -1,0 +1,132 @@
+"""A reform holds only what changes against a named baseline; applied to it, it is a policy like any other.
+
+A reform file has `id`, `title`, `baseline` (a file beside it, or the id of a shipped policy), `[documents]` of its own
+and `[[change]]` tables: `key` (the key path, pools and kinds by their id), `from` (left out: from the first day),
+`to` (left out: to the last day), `reference`, and either `value`, `table` (the keys of a section) or `remove = true`.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rules.fault import Text, UserError, at, near
+from rules.policy.check import checked, read_document, validity
+from rules.policy.dated import DAY, entry_days, is_series, series_starts
+from rules.policy.resolve import Policy
+
+KEYS = ("id", "title", "baseline", "documents", "change")
+CHANGE_KEYS = ("key", "from", "to", "reference", "value", "table", "remove")
+Find = Callable[[str], Path]
+
+
+def load(file: Path | str, find: Find) -> Policy:
+    """Read a policy or a reform; `find` turns the name of a baseline into its file. UserError with every fault."""
+    path = Path(file)
+    document = read_document(path)
+    return apply(document, path, find) if "baseline" in document else checked(document, path)
+
+
+def apply(reform: Mapping[str, Any], file: Path, find: Find) -> Policy:
+    """Return the policy that a reform makes of its baseline."""
+    refuse_strangers(reform, file)
+    beside = file.parent / str(reform["baseline"])
+    base_file = beside if beside.exists() else find(str(reform["baseline"]))
+    document = deepcopy(read_document(base_file))
+    valid = validity(document, base_file)
+    document |= {"id": reform["id"], "title": reform["title"]}
+    document["documents"] = {**document.get("documents", {}), **reform.get("documents", {})}
+    faults: list[Text] = []
+    for number, change in enumerate(reform["change"], start=1):
+        place = f"change[{number}]"
+        try:
+            put(document, change, valid, file.parent)
+        except KeyError as error:
+            known = error.args[1] if len(error.args) > 1 else ()
+            hint = near(str(error.args[0]), known)
+            key = change.get("key")
+            zh, en = f"基准政策没有键 {key!r}{hint.zh}", f"the baseline has no key {key!r}{hint.en}"
+            faults.append(at(file, f"{place}.key", zh, en))
+    if faults:
+        raise UserError(faults)
+    policy = checked(document, file)
+    return Policy(policy.document, policy.valid, base_file)
+
+
+def refuse_strangers(reform: Mapping[str, Any], file: Path) -> None:
+    """Refuse unknown and missing keys of a reform file."""
+    faults = []
+    for place, table, known, needed in (
+        ("", reform, KEYS, ("id", "title", "baseline", "change")),
+        *(
+            (f"change[{n}].", change, CHANGE_KEYS, ("key", "reference"))
+            for n, change in enumerate(reform.get("change", ()), 1)
+        ),
+    ):
+        for key in sorted(set(table) - set(known)):
+            hint = near(key, known)
+            faults.append(at(file, f"{place}{key}", f"未知的键{hint.zh}", f"unknown key{hint.en}"))
+        faults += [at(file, f"{place}{key}", "缺少此项", "is missing") for key in needed if key not in table]
+        if place and len({"value", "table", "remove"} & set(table)) != 1:
+            faults.append(
+                at(file, place.rstrip("."), "须写 value、table、remove 之一", "needs one of value, table, remove")
+            )
+    if faults:
+        raise UserError(faults)
+
+
+def put(document: dict[str, Any], change: Mapping[str, Any], valid: tuple[date, date], folder: Path) -> None:
+    """Put one change into a document. KeyError(name, known names) where the key path leads nowhere."""
+    node: Any = document
+    *way, last = str(change["key"]).split(".")
+    for name in way:
+        node = step(node, name)
+    if not isinstance(node, dict):
+        raise KeyError(last, [])
+    old = node.get(last)
+    if isinstance(old, dict) and is_series(old.get("values")):
+        node, last, old = old, "values", old["values"]
+    series: list[Mapping[str, Any]] = [{"from": valid[0], "value": old}]
+    series = old if is_series(old) else [] if old is None else series
+    new = entry(change, valid, folder)
+    kept = [part for e in series for part in outside(e, series, new, valid)]
+    node[last] = sorted([*kept, *([] if change.get("remove") else [new])], key=lambda e: e["from"])
+
+
+def step(node: object, name: str) -> Any:  # noqa: ANN401 (a node of a TOML document)
+    """Go one key down: into a table, or into the table of a list that has this id."""
+    if isinstance(node, list):
+        found = [item for item in node if isinstance(item, Mapping) and item.get("id") == name]
+        if found:
+            return found[0]
+        raise KeyError(name, [str(item.get("id")) for item in node if isinstance(item, Mapping)])
+    if isinstance(node, dict):
+        if name not in node:
+            raise KeyError(name, list(node))
+        return node[name]
+    raise KeyError(name, [])
+
+
+def entry(change: Mapping[str, Any], valid: tuple[date, date], folder: Path) -> dict[str, Any]:
+    """Return the entry of a series that a change adds; files beside the reform are named in full."""
+    table = dict(change["table"]) if "table" in change else {"value": change.get("value")}
+    for key, value in table.items():
+        if key.endswith("file") and (folder / str(value)).exists():
+            table[key] = str((folder / str(value)).resolve())
+    days = {"from": change.get("from", valid[0])} | ({"to": change["to"]} if "to" in change else {})
+    return days | table | {"reference": change["reference"]}
+
+
+def outside(
+    old: Mapping[str, Any], series: list[Mapping[str, Any]], new: Mapping[str, Any], valid: tuple[date, date]
+) -> list[dict[str, Any]]:
+    """Return the parts of an entry's days that a new entry leaves as they were."""
+    first, last = entry_days(old, series_starts(series, valid), valid)
+    start, end = new["from"], new.get("to", valid[1])
+    parts = []
+    if first < start:
+        parts.append({**old, "from": first, "to": min(last, start - DAY)})
+    if last > end:
+        parts.append({**old, "from": max(first, end + DAY), "to": last})
+    return parts
