@@ -12,6 +12,7 @@ floored at zero are reckoned and rounded case by case. Source: 规程 2025版; p
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import lcm
 from operator import add
 from typing import NamedTuple
 
@@ -143,54 +144,76 @@ def _policy_ratio(priced: pl.DataFrame, rules: Rules, step: Step) -> list[pl.Exp
 
 def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Sums]:
     """Return the exact sums of each combination of `keys`, of cases from `with_fund_columns`; elsewhere is left out."""
-    names = [*keys, "policy_ratio", "funding"]
-    lines = [] if money.points is not None else ["points_fixed", "points_per_fen"]
-    table = (
-        cases.filter(pl.col("funding").cast(pl.String) != "elsewhere")
-        .group_by(pl.col([*names, *lines]).cast(pl.String))
-        .agg(
-            pl.col("sign").sum().cast(pl.Int64).alias("cases"),
-            pl.col("counted_charge").cast(pl.Int128).sum(),
-            pl.col("points").sum(),
-            *(pl.col(name).cast(pl.Int128).sum() for name in AMOUNTS),
-        )
+    here = cases.filter(pl.col("funding").cast(pl.String) != "elsewhere").with_columns(
+        pl.col([*keys, "policy_ratio", "funding"]).cast(pl.String)
+    )
+    table = here.group_by([*keys, "policy_ratio", "funding"]).agg(
+        pl.col("sign").sum().cast(pl.Int64), *(pl.col(name).cast(pl.Int128).sum() for name in AMOUNTS)
     )
     found: dict[Key, Sums] = {}
-    for row in table.iter_rows(named=True):
-        key = tuple(row[name] for name in keys)
-        found[key] = found.get(key, Sums()).plus(_row_sums(row, rounded_points=money.points is not None))
+    for *key, ratio, funding, count, charge, booked, others, standard, alike, extra_fund in table.iter_rows():
+        own, weight = tuple(key), Fraction(ratio)
+        if funding == "outside":
+            sums = Sums(
+                cases=count,
+                charge_outside=charge,
+                booked_outside=booked,
+                others_outside=others * weight,
+                standard_outside=(standard + alike) * weight,
+                extra_fund=extra_fund,
+            )
+        else:
+            sums = Sums(
+                cases=count,
+                charge=charge,
+                booked=booked,
+                others=others * weight,
+                extra=alike * weight,
+                extra_fund=extra_fund,
+            )
+        found[own] = found.get(own, Sums()).plus(sums)
+    for own, points in _points_by(here, keys, money).items():
+        found[own] = found[own]._replace(points=points)
     return found
 
 
-def _row_sums(row: Mapping[str, object], *, rounded_points: bool) -> Sums:
-    """Return the sums of one line of the grouped table."""
-    number = {name: int(str(row[name])) for name in ("cases", "counted_charge", *AMOUNTS)}
-    weight = Fraction(str(row["policy_ratio"]))
-    alike = number["extra_alike"] * weight
-    if row["funding"] == "outside":
-        return Sums(
-            cases=number["cases"],
-            charge_outside=number["charge"],
-            booked_outside=number["booked"],
-            others_outside=number["others"] * weight,
-            standard_outside=number["standard"] * weight + alike,
-            extra_fund=number["extra_fund"],
+def _points_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Fraction]:
+    """Return the points that share the value, weighted by the policy ratio, by `keys`.
+
+    Exact: cases of one line, fixed + per_fen × charge, add up in whole numbers first, then those of one denominator.
+    """
+    shared = cases.filter(pl.col("funding") == "points")
+    sums: dict[tuple[Key, int], int] = {}
+    if money.points is not None:
+        scale = 10**money.points.decimals
+        table = shared.group_by([*keys, "policy_ratio"]).agg(pl.col("points").sum())
+        for *key, ratio, points in table.iter_rows():
+            weight = Fraction(ratio)
+            place = (tuple(key), weight.denominator * scale)
+            sums[place] = sums.get(place, 0) + int(points * scale) * weight.numerator
+    else:
+        lines = ["points_fixed", "points_per_fen"]
+        table = shared.group_by([*keys, "policy_ratio", *lines]).agg(
+            pl.col("sign").sum().cast(pl.Int64), pl.col("counted_charge").cast(pl.Int128).sum()
         )
-    points = (
-        Fraction(str(row["points"]))
-        if rounded_points
-        else Fraction(str(row["points_fixed"])) * number["cases"]
-        + Fraction(str(row["points_per_fen"])) * number["counted_charge"]
-    )
-    return Sums(
-        cases=number["cases"],
-        points=points * weight,
-        charge=number["charge"],
-        booked=number["booked"],
-        others=number["others"] * weight,
-        extra=alike,
-        extra_fund=number["extra_fund"],
-    )
+        known: dict[tuple[str, str, str], tuple[int, int, int]] = {}
+        for *key, ratio, fixed, per_fen, count, charge in table.iter_rows():
+            line = (ratio, fixed, per_fen)
+            a, b, d = known.get(line) or known.setdefault(line, _whole_line(*line))
+            place = (tuple(key), d)
+            sums[place] = sums.get(place, 0) + a * count + b * charge
+    found: dict[Key, Fraction] = {}
+    for (own, divisor), number in sums.items():
+        found[own] = found.get(own, Fraction()) + Fraction(number, divisor)
+    return found
+
+
+def _whole_line(ratio: str, fixed: str, per_fen: str) -> tuple[int, int, int]:
+    """Return a, b and d of (a + b·charge) ÷ d, the line of some cases' points times their policy ratio."""
+    weight = Fraction(ratio)
+    start, slope = Fraction(fixed) * weight, Fraction(per_fen) * weight
+    divisor = lcm(start.denominator, slope.denominator)
+    return int(start * divisor), int(slope * divisor), divisor
 
 
 def by_case(step: Step) -> bool:

@@ -17,7 +17,7 @@ from rules.money import Mode, round_decimals
 Unit = Literal["charge_yuan", "fund_yuan"]
 FundRatioLevel = Literal["pool", "hospital", "case"]
 Gap = Literal["normalise", "reserve"]
-RestReason = Literal["none", "no_points", "negative", "cap", "floor", "decimals"]
+RestReason = Literal["none", "no_points", "negative", "cap", "floor", "decimals", "fixed"]
 
 
 class PointValue(NamedTuple):

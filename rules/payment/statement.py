@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from rules.fault import Text
+from rules.policy.dated import written
 
 # the reference of the rule at a key path of the policy, such as ("clearing", "surplus")
 Documents = Callable[[tuple[str | int, ...]], str]
@@ -25,11 +26,6 @@ class Line(NamedTuple):
 def undocumented(_path: tuple[str | int, ...]) -> str:
     """Return no document: for figures that are computed without a policy file."""
     return ""
-
-
-def written(path: tuple[str | int, ...]) -> str:
-    """Print a key path: clearing.surplus."""
-    return ".".join(str(key) for key in path)
 
 
 def rule_line(zh: str, en: str, amount: int, path: tuple[str | int, ...], documents: Documents) -> Line:

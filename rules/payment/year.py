@@ -4,7 +4,7 @@ Money outside points comes off F first, in the fen that hospitals are paid for i
 every hospital's payable is exact until clearing rounds its amount once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -19,9 +19,9 @@ from rules.payment.clearing import HospitalYear, PoolClearing, PoolYear, Stage, 
 from rules.payment.figures import start_value
 from rules.payment.fund_part import Sums, by_case, case_parts, outside_part, ratio_of, sums_by, total, with_fund_columns
 from rules.payment.point_value import Gap, Limits, PointValue, PoolMoney, base_share, close_gap, elastic_value
-from rules.payment.statement import Line
+from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.model import Rules
-from rules.policy.pools import Capped, ElasticCost, ElasticSeverity, ElasticVolume, FixedValue, Pool
+from rules.policy.pools import Capped, ElasticCost, ElasticSeverity, ElasticVolume, FixedValue, FloatingValue, Pool
 
 Hospital = tuple[str, str]
 FixedShare = Callable[[str], Fraction]
@@ -90,10 +90,23 @@ class PoolResult(NamedTuple):
 
 
 def year_points(priced: pl.DataFrame, rules: Rules, inputs: YearInputs) -> dict[str, PoolPoints]:
-    """Return each pool's points, money outside points and final value. `priced`: the year's cases, as in the months."""
+    """Return each pool's points, money outside points and final value.
+
+    `priced`: the year's cases, as in the months. Sums are kept by month and by group only where the value asks for
+    them.
+    """
     if "value_month" not in priced.columns:
         priced = priced.with_columns(pl.col("month").alias("value_month"))
-    grouped = priced.with_columns(pl.col("group").cast(pl.String).fill_null(""))
+    months = [p.id for p in rules.pools if not isinstance(p.point_value, FloatingValue)]
+    groups = [p.id for p in rules.pools if isinstance(p.point_value, ElasticCost | ElasticSeverity)]
+    pool = pl.col("pool").cast(pl.String)
+    grouped = priced.with_columns(
+        pl.when(pool.is_in(months))
+        .then(pl.col("value_month").cast(pl.String))
+        .otherwise(pl.lit(""))
+        .alias("value_month"),
+        pl.when(pool.is_in(groups)).then(pl.col("group").cast(pl.String)).fill_null("").alias("group"),
+    )
     sums = sums_by(with_fund_columns(grouped, rules, rules.clearing), YEAR_KEYS, rules.money)
     return {pool.id: _pool_points(pool, rules, inputs, sums) for pool in rules.pools if pool.id in inputs.budgets}
 
@@ -176,6 +189,8 @@ def _final_value(pool: Pool, rules: Rules, shares: Sequence[Share], for_points: 
     money = PoolMoney(Fraction(for_points), pool.point_value.start.unit, ratio=ratio)
     fixed = sum((share.fixed_money for share in shares), Fraction())
     floating = sum((share.floating for share in shares), Fraction())
+    if isinstance(pool.point_value, FixedValue):
+        return PointValue(fen(pool.point_value.start.value), money.for_points - fixed, "fixed")
     return elastic_value(money, fixed, floating, _limits(pool, rules))
 
 
@@ -228,9 +243,9 @@ def _clear_pool(
 ) -> PoolResult:
     """Clear one pool."""
     pool, budget = found.pool, inputs.budgets[found.pool.id]
-    payables = _payables(found, rules) if parts is None else _by_case(found, parts)
+    amounts = payables(found, rules) if parts is None else _by_case(found, parts)
     gap: Gap = "normalise" if _normalised(found, rules) else "reserve"
-    closed = close_gap(payables, Fraction(found.for_points), gap)
+    closed = close_gap(amounts, Fraction(found.for_points), gap)
     hospitals = [_hospital_year(found, name, payable, inputs) for name, payable in closed.parts.items()]
     to_reserve = rules.clearing.fund_ratio_gap == "reserve" or isinstance(pool.point_value, Capped)
     year = PoolYear(
@@ -244,13 +259,38 @@ def _clear_pool(
     return PoolResult(found, clear(year, hospitals, rules.clearing, rules.money, stage))
 
 
-def _payables(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
+def payables(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
     """Return each hospital's payable from its sums (fen, exact): points at their values × ρ, less what others pay."""
     ratios = _ratios(found.pool, rules, found.shares, total([share.sums for share in found.shares.values()]))
     return {
         h: (share.fixed_money + share.floating * found.value.value) * ratios[h] - share.sums.others
         for h, share in found.shares.items()
     }
+
+
+def payable_lines(
+    found: PoolPoints, hospital: str, rules: Rules, documents: Documents = undocumented
+) -> Iterator[Line]:
+    """Yield how a hospital's payable came about, for its statement: points, values, ratio, what others pay."""
+    share, value = found.shares[hospital], found.value.value
+    ratio = _ratios(found.pool, rules, found.shares, total([s.sums for s in found.shares.values()]))[hospital]
+    place = ("pools", [pool.id for pool in rules.pools].index(found.pool.id), "point_value")
+    points = f"{float(share.sums.points):,.4f}"
+    floating = f"{float(share.floating):,.4f} × {float(value / 100):,.6f}"
+    rows: list[tuple[str, str, Fraction, tuple[str | int, ...]]] = [
+        ("年初点值计付", "points at the start value", share.fixed_money, (*place, "start")),
+        (f"浮动点数 × 结算点值 {floating}", f"floating points × final value {floating}", share.floating * value, place),
+    ]
+    if ratio != 1:
+        level = (share.fixed_money + share.floating * value) * ratio
+        of = f"{float(ratio):.6f}"
+        rows.append((f"× 医保支付比例 {of}", f"× fund ratio {of}", level, ("clearing", "fund_ratio_level")))
+    rows.append(("减：他方支付", "less what others pay", -share.sums.others, ("clearing", "style")))
+    yield rule_line(f"点数 {points}", f"points {points}", 0, place, documents)._replace(kind="memo")
+    for zh, en, amount, path in rows:
+        if amount:
+            whole = round_fen(amount, "fen", rules.money.mode)
+            yield rule_line(zh, en, whole, path, documents)._replace(kind="memo")
 
 
 def _by_case(found: PoolPoints, parts: Mapping[Hospital, int]) -> dict[str, Fraction]:
