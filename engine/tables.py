@@ -34,9 +34,8 @@ class Column:
 def read_table(path: Path, columns: Sequence[Column]) -> pl.DataFrame:
     """Read a table; further columns of the file are left out, an optional one that is absent comes out empty.
 
-    In Parquet, whole numbers of an amount are fen, as in claims; everywhere else amounts are yuan. Raises UserError
-    with every fault: unreadable file, missing columns with near names, empty cells and cells of the wrong kind by
-    row.
+    Amounts in files are yuan, as in claims. Raises UserError with every fault: unreadable file, missing columns with
+    near names, empty cells and cells of the wrong kind by row.
     """
     frame = _read(path)
     missing = [column for column in columns if column.name not in frame.columns and not column.optional]
@@ -65,9 +64,8 @@ def _read(path: Path) -> pl.DataFrame:
 
 def _missing(path: Path, name: str, there: Sequence[str]) -> Text:
     near = near_names(name, there)
-    hint = ", ".join(near)
-    zh = f"；是否为 {hint}？" if near else f"；文件有 {', '.join(there)}"
-    en = f"; is it {hint}?" if near else f"; the file has {', '.join(there)}"
+    listed = ", ".join(there)
+    zh, en = near if near.en else Text(f"；文件有 {listed}", f"; the file has {listed}")
     return Text(f"{path}：缺少列 {name}{zh}", f"{path}: the column {name} is missing{en}")
 
 
@@ -76,12 +74,9 @@ def _column(path: Path, frame: pl.DataFrame, column: Column, faults: list[Text])
     if column.name not in frame.columns:
         return pl.Series(column.name, [None] * frame.height, dtype=_TYPES[column.kind])
     cells = frame[column.name]
-    if column.kind == "yuan" and cells.dtype.is_integer():
-        found, text = cells.cast(pl.Int64), cells.cast(pl.String)
-    else:
-        text = cells.cast(pl.String).str.strip_chars()
-        text = text.set(text == "", None) if column.kind != "flag" else text
-        found = pl.DataFrame({"cell": text}).select(_parsed(column.kind).alias(column.name)).to_series()
+    text = cells.cast(pl.String).str.strip_chars()
+    text = text.set(text == "", None) if column.kind != "flag" else text
+    found = pl.DataFrame({"cell": text}).select(_parsed(column.kind).alias(column.name)).to_series()
     wrong = found.is_null() & (pl.Series([not column.optional] * len(text)) | text.is_not_null())
     for row in wrong.arg_true()[:SHOWN_FAULTS]:
         given = text[row]

@@ -24,12 +24,18 @@ from engine.synthetic.draws import Draws
 from engine.synthetic.plan import Chunk, Plan
 from engine.synthetic.records import TRUTH
 from engine.synthetic.related import with_related
+from engine.synthetic.yuan import YUAN, in_yuan
 
 Extra = Literal["fee_lines", "truth"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 """Tables written on request: fee lines of a sample, and what the generator knows of each claim."""
 _DIRT, _RELATED, _FEE_LINES = 1, 2, 3
-_FORMAT: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "version": "2.6"}
+_FORMAT: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "version": "2.6",
+    "store_decimal_as_integer": True,
+}
 _CLAIMS = pa.schema({column.name: column.type for column in COLUMNS})
 
 
@@ -146,6 +152,7 @@ class _Writers:
             self._add("fee_lines", drawn, fee_lines.fee_lines(drawn.claims, draws))
 
     def _add(self, table: str, drawn: _Drawn, batch: "pa.RecordBatch") -> None:
+        batch = in_yuan(batch)
         month = drawn.chunk.month
         name = f"{table}/{table if self._request.one_file else f'{month.year:04}-{month.month:02}'}.parquet"
         opened, writer = self._open.get(table, ("", None))
@@ -162,7 +169,8 @@ class _Writers:
 
 def _encoding(schema: "pa.Schema") -> dict[str, Any]:
     """Return how a table is written: amounts and numbers byte by byte, few texts as dictionaries, ids as they are."""
-    split = {f.name: "BYTE_STREAM_SPLIT" for f in schema if pa.types.is_integer(f.type) and f.type.bit_width > 16}
+    wide = [f.name for f in schema if f.type == YUAN or (pa.types.is_integer(f.type) and f.type.bit_width > 16)]
+    split = dict.fromkeys(wide, "BYTE_STREAM_SPLIT")
     ids = {"case_id", "stay_id", "person_id", "original_case_id", *split}
     lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
     few = [

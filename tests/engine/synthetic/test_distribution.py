@@ -127,7 +127,11 @@ def test_charges_follow_the_published_weights(claims: pl.DataFrame) -> None:
 
     weights = read_weights("harbin-2024")
     assert len(weights) == 703
-    means = claims.group_by("target_drg").agg(pl.col("total_charge").mean() / 100, pl.len()).filter(pl.col("len") > 200)
+    means = (
+        claims.group_by("target_drg")
+        .agg(pl.col("total_charge").cast(pl.Float64).mean(), pl.len())
+        .filter(pl.col("len") > 200)
+    )
     rows = [(weights[drg], mean) for drg, mean, _ in means.rows() if drg in weights]
     assert len(rows) > 40
     # 15,000 yuan per weight, with the level of the hospitals and the length of stay around it
