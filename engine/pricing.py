@@ -162,13 +162,14 @@ class _Work:
 
         `claims`: all that were read, where originals of earlier months may be.
         """
-        here = cases.filter(~is_refund(cases))
-        refunds = cases.filter(is_refund(cases))
+        here, refunds = cases.filter(~is_refund(cases)), cases.filter(is_refund(cases))
+        if not here.height:
+            return self._reversed(refunds, [], claims)
         paid = self._paid(here)
         if self.rules.month.value == "floating":
             self.values |= monthly_values(paid, self.rules, self._amounts())
             paid = self._paid(here)
-        return paid if not refunds.height else pl.concat([paid, self._reversed(refunds, paid, claims)])
+        return pl.concat([paid, self._reversed(refunds, [paid], claims)]) if refunds.height else paid
 
     def _paid(self, cases: pl.DataFrame) -> pl.DataFrame:
         """Price cases that are no refunds; each (own month, value month) by itself, since values go by month."""
@@ -213,24 +214,25 @@ class _Work:
             )
         return found
 
-    def _reversed(self, refunds: pl.DataFrame, paid: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
+    def _reversed(self, refunds: pl.DataFrame, originals: Sequence[pl.DataFrame], claims: pl.DataFrame) -> pl.DataFrame:
         """Reverse originals of this month, of earlier results, or priced now as they were then."""
-        originals, already = [paid], list[str]()
+        found, already = list(originals), list[str]()
         for folder in self.request.earlier:
             before = pl.read_parquet(folder / "priced.parquet")
             already += before.filter(pl.col("sign") < 0)["original_case_id"].drop_nulls().to_list()
-            originals.append(_like(_named(before, refunds), paid))
-        known = pl.concat([frame.select("case_id") for frame in originals])
-        others = _named(claims.filter(~is_refund(claims)), refunds).join(known, on="case_id", how="anti")
+            found.append(_named(before, refunds))
+        known = [case for frame in found for case in frame["case_id"]]
+        others = _named(claims.filter(~is_refund(claims) & ~pl.col("case_id").is_in(known)), refunds)
         if others.height:
             own = months(others, self.rules.date_basis.month)
-            originals.append(_like(self._paid(_dated(others, self.rules, own, own)), paid))
+            found.append(self._paid(_dated(others, self.rules, own, own)))
+        template = found[0] if originals else found[-1] if found else refunds.select("case_id").clear()
         month = pl.lit(month_text(self.request.month))
-        back = reverse(refunds.with_columns(month.alias("month")), pl.concat(originals), REVERSED, already)
+        same = pl.concat([_like(frame, template) for frame in found or [template]])
+        back = reverse(refunds.with_columns(month.alias("month")), same, REVERSED, already)
         own_columns = refunds.select("case_id", "original_case_id", "refund")
-        return _like(
-            back.drop("original_case_id", "refund").join(own_columns, on="case_id", maintain_order="left"), paid
-        )
+        joined = back.drop("original_case_id", "refund").join(own_columns, on="case_id", maintain_order="left")
+        return _like(joined, template)
 
     def settled(self, priced: pl.DataFrame) -> Month:
         """Settle the month of the priced cases."""
