@@ -24,7 +24,7 @@ def find_record(inputs: Sequence[Path], case_id: str, column_map: str | Path | N
         required=("sex",),
         column_map=column_map,
     )
-    for chunk in claims.chunks():
+    for chunk in claims.chunks_with(case_id):
         batch = claims.read_chunk(chunk)
         rejects = batch.rejects.filter(pc.equal(batch.rejects["case_id"], case_id)).to_pylist()
         if rejects:

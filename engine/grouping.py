@@ -3,17 +3,17 @@
 import json
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.claims import WRITTEN, CheckPolicy, Chunk, Claims, in_language, open_claims
+from engine.claims import WRITTEN, CheckPolicy, Chunk, Claims, in_language, in_order, open_claims
 from engine.grouping_totals import ChunkCounts, GroupingTotals
 from engine.outputs.folder import replaced_folder
 from engine.outputs.grouped import FORMATS, Format, TableWriter
@@ -202,7 +202,8 @@ def _stream(
     totals = GroupingTotals(claims.findings, groupers)
     writers = [TableWriter(folder, name) for name in ("grouped", "compared")[: len(groupers)]]
     with pq.ParquetWriter(folder / "rejected.parquet", WRITTEN, compression="zstd") as rejected:
-        for done in _in_order(claims, lambda chunk: _group_chunk(claims, chunk, groupers, names=request.names)):
+        work = partial(_group_chunk, claims, groupers=groupers, names=request.names)
+        for done in in_order(work, claims.chunks(), _threads()):
             clock = time.perf_counter()
             for writer, table in zip(writers, done.tables, strict=True):
                 writer.write(table)
@@ -221,23 +222,6 @@ def _stream(
     totals.write_tables(folder)
     seconds.add("write", clock)
     return totals
-
-
-def _in_order(claims: Claims, work: Callable[[Chunk], _Grouped]) -> Iterator[_Grouped]:
-    """Work on chunks in all cores, few at a time so that memory stays bounded, and yield them in input order."""
-    threads = _threads()
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[_Grouped]] = deque()
-        try:
-            for chunk in claims.chunks():
-                waiting.append(pool.submit(work, chunk))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _group_chunk(claims: Claims, chunk: Chunk, groupers: Sequence[Grouper], *, names: bool) -> _Grouped:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.claims.batch import BatchWork, ClaimBatch, Task, read_ids
 from engine.claims.cells import Rows
@@ -71,6 +72,12 @@ class Claims:
     def batches(self, threads: int = 2) -> Iterator[ClaimBatch]:
         """Read all pieces in several threads and yield them in order; only a few wait in memory."""
         return in_order(self.read_chunk, self.chunks(), threads)
+
+    def chunks_with(self, case_id: str, threads: int = 2) -> Iterator[Chunk]:
+        """Yield the pieces that hold a case, having read nothing but ids."""
+        chunks = list(self.chunks())
+        held = in_order(lambda chunk: pc.index(self._ids(chunk), case_id).as_py() >= 0, chunks, threads)
+        yield from (chunk for chunk, holds in zip(chunks, held, strict=True) if holds)
 
     def _ids(self, chunk: Chunk) -> pa.Array:
         layout = self.layouts[chunk.source]
