@@ -120,7 +120,8 @@ def holds(when: Condition, case: Discharge) -> bool:
         diagnoses if isinstance(diagnoses, list | tuple) else ()
     ):
         return False
-    if when.fund_paid is not None and ((case.whole("fund_total") or 0) > 0) != when.fund_paid:
+    paid = case.whole("fund_total")
+    if when.fund_paid is not None and (paid is None or (paid > 0) != when.fund_paid):
         return False
     share = case.tcm_share
     bounds = [

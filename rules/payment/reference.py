@@ -252,13 +252,17 @@ class _Pricing(Trace):
         if classes is None or self.exempt:
             return Ordinary("normal", normal)
         name, rule, ratio = self.classify(tested)
-        if rule is None or rule.pay == "normal":
-            return Ordinary(name, normal, ratio, official="formula" if rule is None else rule.official_result)
+        if rule is None:
+            return Ordinary(name, normal, ratio)
         charge = self.low_charge(tested) if name == "low" else tested
-        if rule.pay == "actual":
+        formula, paying = classes.paid_as(name)
+        if paying is None or paying.pay == "normal":
+            return Ordinary(name, normal, ratio, official=rule.official_result)
+        if paying.pay == "actual":
             paid = charge if self.by_charge else Fraction(case.basis)
             return Ordinary(name, normal, ratio, paid * self.factor, rule.official_result)
-        return Ordinary(name, self.class_points(rule, name, charge) * self.factor, ratio, official=rule.official_result)
+        points = self.class_points(paying, formula, charge) * self.factor
+        return Ordinary(name, points, ratio, official=rule.official_result)
 
     def tell_score(self, group: str) -> None:
         if self.figures.by_weight:

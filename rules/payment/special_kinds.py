@@ -54,7 +54,7 @@ def holds(when: Condition) -> pl.Expr:
     if when.diagnosis is not None:
         found.append(pl.col("diagnoses").list.eval(pl.element().cast(pl.String).is_in(list(when.diagnosis))).list.any())
     if when.fund_paid is not None:
-        found.append((pl.col("fund_total").fill_null(0) > 0) == when.fund_paid)
+        found.append((pl.col("fund_total") > 0) == when.fund_paid)
     if when.tcm_share_from is not None:
         found.append(tcm_share(Fraction(when.tcm_share_from), "ge"))
     if when.tcm_share_below is not None:

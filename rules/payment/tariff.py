@@ -90,11 +90,10 @@ class _Reckoning:
         self.f = figures.coefficient(combination.level, combination.hospital, group) if given is None else given
 
     def tariff(self) -> Tariff:
-        rules = {"low": None, "high": None, "extreme": None} if self.c.exempt else self.class_rules()
-        lines = [self.line(name, rules.get(name)) for name in CLASSES]
-        outside = [
-            self.c.factor if rule is not None and rule.pay == "actual" else None for rule in (None, *rules.values())
-        ]
+        rules, paying = self.class_rules(), self.paying_rules()
+        lines = [self.line(*paying.get(name, (name, None))) for name in CLASSES]
+        paid = [paying.get(name, (name, None))[1] for name in CLASSES]
+        outside = [self.c.factor if rule is not None and rule.pay == "actual" else None for rule in paid]
         zero = [rule is not None and rule.official_result == "zero" for rule in (None, *rules.values())]
         added = self.c.added + group_points(self.rules, self.group)
         points = tuple(Linear(line.fixed + added, line.per_fen) for line in lines)
@@ -102,10 +101,14 @@ class _Reckoning:
         return Tariff(self.f, low, high, extreme, points, tuple(outside), tuple(zero))
 
     def class_rules(self) -> dict[str, LowRule | HighRule | None]:
-        classes = self.rules.case_class
-        if classes is None:
-            return {"low": None, "high": None, "extreme": None}
-        return {"low": classes.low, "high": classes.high, "extreme": classes.extreme}
+        """Return the rules that judge the class, None where no case falls into it."""
+        classes = None if self.c.exempt else self.rules.case_class
+        return {name: None if classes is None else getattr(classes, name) for name in CLASSES[1:]}
+
+    def paying_rules(self) -> dict[str, tuple[str, LowRule | HighRule | None]]:
+        """Return for each class the class and the rule whose formula pays it."""
+        classes = None if self.c.exempt else self.rules.case_class
+        return {} if classes is None else {name: classes.paid_as(name) for name in CLASSES[1:]}
 
     @property
     def ratio(self) -> Ratio:

@@ -253,10 +253,10 @@ class HighRule(ClassRule):
 
     `linear_add`: S·f + (r − K)·S; `excess`: S·(r − K + 1), times f where `coefficient`; `deduct`: c ÷ M × scale −
     (K − 1)·S·f; `cap`: m × K × f × v × scale ÷ M; `actual`: the charge itself, outside points; `normal`: as a normal
-    case (also until a special-case review decides).
+    case (also until a special-case review decides); `as_high`, of extreme cases only: as a high case.
     """
 
-    pay: Literal["linear_add", "excess", "deduct", "cap", "actual", "normal"] = term("计付", "payment")
+    pay: Literal["linear_add", "excess", "deduct", "cap", "actual", "normal", "as_high"] = term("计付", "payment")
     coefficient: bool | None = term("乘机构系数", "hospital coefficient applied", default=None)
     review: bool = term("特例单议候选", "candidate for special-case review", default=False)
 
@@ -299,6 +299,19 @@ class CaseClasses(Model):
     top_share_among: Literal["month", "year"] | None = term(
         "占比范围", "cases among which a top share is taken", default=None
     )
+
+    @model_validator(mode="after")
+    def _as_high(self) -> "CaseClasses":
+        if self.high is not None and self.high.pay == "as_high":
+            raise fault("as_high 只用于 extreme", "as_high is for extreme only")
+        if self.extreme is not None and self.extreme.pay == "as_high" and self.high is None:
+            raise fault("extreme 按 as_high 计付须有 high", "extreme is paid as_high, but there is no high")
+        return self
+
+    def paid_as(self, name: str) -> tuple[str, "LowRule | HighRule | None"]:
+        """Return the class, and its rule, whose formula pays the cases of a class."""
+        rule: LowRule | HighRule | None = getattr(self, name)
+        return ("high", self.high) if rule is not None and rule.pay == "as_high" else (name, rule)
 
     @model_validator(mode="after")
     def _among(self) -> "CaseClasses":

@@ -173,10 +173,8 @@ def case_answers(policy: Policy, resolved: Resolved, given: Given) -> Answers:
 def group_answers(figures: Figures, case: Discharge, group: str, paid: Priced) -> dict[str, object]:
     """Return what the tables say of the group, and the charges (exact fen) of the lines."""
     found: dict[str, object] = {"score": figures.score(group), "weight": figures.weight(group)}
-    try:
+    if not figures.listed or group in figures.tables.means or figures.tables.groups[group].mean is not None:
         found["group_mean"] = figures.mean(group)
-    except UserError:
-        return found
     classes = figures.rules.case_class
     if classes is None:
         return found

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from rules.policy.values import Amount, Bilingual, FundColumn, Model, Month, Number, Positive, Share, fault, term
 
@@ -75,10 +75,13 @@ class BudgetChange(Model):
 
 
 class Levy(Model):
-    """Adjustment money that moves between two levels of the hierarchy of pools (上解、下拨)."""
+    """Adjustment money that moves between two levels of the hierarchy of pools (上解、下拨), `into` another pool.
+
+    A policy file writes `into`, since `to` ends the days of a value there.
+    """
 
     on: date = term("日期", "day")
-    to: str = term("转入基金池", "pool that receives")
+    to: str = term("转入基金池", "pool that receives", validation_alias=AliasChoices("into", "to"))
     amount: Amount = term("金额", "amount", "yuan")
     reason: str = term("说明", "reason")
     reference: str = term("依据", "reference")

@@ -35,8 +35,7 @@ pay = "excess"
 coefficient = true
 [case_class.extreme]
 when = "ratio > 5"
-pay = "excess"
-coefficient = true
+pay = "as_high"
 review = true
 """
 REGIONAL_B = """
