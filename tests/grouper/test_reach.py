@@ -1,14 +1,17 @@
 """Every group of a scheme is reached by a generated record, and what is not reached cannot be."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from grouper import CaseGroup, Scheme, group_case, load_scheme
-from grouper.drg.reference import Tried
 from grouper.rule_language import Always, Membership, Or, Rule
 from grouper.scheme.pack import RuleRow
 from tests.generated_records import Design, Designer
+
+if TYPE_CHECKING:
+    from grouper.drg.reference import Tried
 
 FIGURES = {
     # named groups, xQY rows and nameless fallbacks, by the official documents

@@ -184,7 +184,12 @@ FAULTS: list[tuple[str, int, str, str]] = [
         "应为字段 ZYZD、QTZD、ZYSS、QTSS，却是“NL”",
         "expected a field: ZYZD, QTZD, ZYSS, QTSS, found 'NL'",
     ),
-    ("{} in DI_A", 1, "应为字段 ZYZD、QTZD、ZYSS、QTSS，却是“}”", "expected a field: ZYZD, QTZD, ZYSS, QTSS, found '}'"),
+    (
+        "{} in DI_A",
+        1,
+        "应为字段 ZYZD、QTZD、ZYSS、QTSS，却是“}”",
+        "expected a field: ZYZD, QTZD, ZYSS, QTSS, found '}'",
+    ),
     ("NL in DI_A", 3, "应为比较符 >= <= < > =，却是“in”", "expected a comparison: >= <= < > =, found 'in'"),
     ("NL", 2, "应为比较符 >= <= < > =，却是规则结束", "expected a comparison: >= <= < > =, found the end of the rule"),
     ("NL==1", 3, "应为整数，却是“=”", "expected an integer, found '='"),

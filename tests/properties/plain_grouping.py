@@ -115,14 +115,18 @@ class PlainCase:
             return any(self.holds(part) for part in parts)
         if kind == "compare":
             scalar, sign, value = parts
-            return self.numbers[scalar] is not None and COMPARE[sign](self.numbers[scalar], value)
+            number = self.numbers[scalar]
+            return number is not None and bool(COMPARE[sign](number, value))
         if kind == "length":
             name, fields, minimum = parts
-            return len({code for code in self.all_of(fields) if code in keys(self.scheme.sets[name])}) >= minimum
+            return bool(len({code for code in self.all_of(fields) if code in keys(self.scheme.sets[name])}) >= minimum)
         if kind == "in":
             fields, sets, negated = parts
-            hit = any(code in keys(self.scheme.sets.get(name, frozenset())) for code in self.all_of(fields) for name in sets)
-            return (hit or any(level in sets for level in self.counted_levels())) is not negated
+            hit = any(
+                code in keys(self.scheme.sets.get(name, frozenset())) for code in self.all_of(fields) for name in sets
+            )
+            hit = hit or any(level in sets for level in self.counted_levels())
+            return not hit if negated else hit
         return True
 
     def all_of(self, fields: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """On generated schemes the reference evaluator, the kernel and a plain reading of the specification agree."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from grouper import Record, group_case, load_scheme
 from grouper.codes import DIAGNOSES, PROCEDURES, load_code_list
 from grouper.drg.batch import ANSWER_COLUMNS, Grouper, group_arrow
 from grouper.drg.compile import compile_scheme
-from tests.grouper.scheme.small import write_tables
+from tests.grouper.scheme.small import COLUMNS, Rows, write_tables
 from tests.properties.plain_grouping import PlainScheme, Row, Rule, plain_group, written
 
 LISTED = ("A00.000", "A01.000x005+J17.0*", "E11.900", "I10.x00", "I21.900", "J18.900", "P07.300x001", "Z21.x00x001")
@@ -24,7 +24,8 @@ DIAGNOSIS_SETS = ("DI_1", "DI_2", "DI_3", "DI_4")
 PROCEDURE_SETS = ("OP_1", "OP_2", "OP_3")
 TABLES = ("EX_1", "EX_2")
 FIELDS = ("ZYZD", "QTZD", "ZYSS", "QTSS")
-NUMBERS = ("sex", "age", "age_days", "birth_weight", "admission_weight", "length_of_stay", "discharge_way", "department")
+WEIGHTS = ("birth_weight", "admission_weight")
+NUMBERS = ("sex", "age", "age_days", *WEIGHTS, "length_of_stay", "discharge_way", "department")
 HEAD = """
 id = "generated"
 name = {{ zh = "生成", en = "Generated" }}
@@ -62,6 +63,8 @@ rules: st.SearchStrategy[Rule] = st.recursive(
     max_leaves=6,
 )
 """Rules of any shape; a bare "always" is a fallback."""
+GATE: Rule = ("in", ["ZYZD", "QTZD"], ["DI_1", "DI_2"], False)
+gates = st.one_of(rules, st.just(GATE))
 
 
 def subsets(codes: tuple[str, ...], least: int = 0) -> st.SearchStrategy[frozenset[str]]:
@@ -70,7 +73,7 @@ def subsets(codes: tuple[str, ...], least: int = 0) -> st.SearchStrategy[frozens
 
 @st.composite
 def adrg_rows(draw: st.DrawFn, mdc: str) -> tuple[Row, ...]:
-    kinds = draw(st.lists(st.sampled_from(("A1", "B2", "C3", "QY")), max_size=3, unique=True))
+    kinds = draw(st.lists(st.sampled_from(("A1", "B2", "C3", "QY")), min_size=1, max_size=4, unique=True))
     orders = draw(st.permutations(range(len(kinds) + 1)))
     rows = [
         Row(f"{mdc}{kind}", "" if kind == "QY" else f"{mdc}{kind}", order, draw(rules), draw(drg_rows(f"{mdc}{kind}")))
@@ -94,10 +97,10 @@ def drg_rows(draw: st.DrawFn, adrg: str) -> tuple[Row, ...]:
 
 @st.composite
 def schemes(draw: st.DrawFn) -> PlainScheme:
-    letters = draw(st.lists(st.sampled_from("ABCD"), min_size=1, max_size=4, unique=True))
+    letters = draw(st.lists(st.sampled_from("ABCD"), min_size=2, max_size=4, unique=True))
     return PlainScheme(
         mdcs=tuple(
-            Row(f"MDC{letter}", letter, order, draw(rules), draw(adrg_rows(letter)))
+            Row(f"MDC{letter}", letter, order, draw(gates), draw(adrg_rows(letter)))
             for order, letter in enumerate(letters)
         ),
         sets={
@@ -114,47 +117,40 @@ def schemes(draw: st.DrawFn) -> PlainScheme:
         not_grouped_diagnoses=draw(st.one_of(st.just(frozenset[str]()), subsets(LISTED[:2]))),
         not_grouped_procedures=draw(st.one_of(st.just(frozenset[str]()), subsets(PROCEDURE_CODES[:3]))),
         required=draw(st.frozensets(st.sampled_from(("age", "age_days", "birth_weight")))) | {"sex"},
-        newborn_weight=draw(st.sampled_from(("birth_weight", "admission_weight"))),
+        newborn_weight=draw(st.sampled_from(WEIGHTS)),
         listed_diagnoses=frozenset(LISTED),
     )
 
 
-def any_spelling(codes: tuple[str, ...]) -> st.SearchStrategy[str | None]:
-    spelled = st.builds(
-        lambda code, spell: spell(code),
-        st.sampled_from((*codes, *codes, "Q99.999x999")),
-        st.sampled_from((str, str, str, str.lower, str.upper, " {}\u3000".format)),
-    )
-    return st.one_of(spelled, spelled, spelled, spelled, st.sampled_from(("", " ", None)))
-
-
-def lists(codes: tuple[str, ...]) -> st.SearchStrategy[list[str | None] | None]:
-    few = st.lists(any_spelling(codes), max_size=5)
-    return st.one_of(few, few, few, few, st.none())
-
-
-small = st.one_of(st.integers(-1, 5), st.none())
-records = st.fixed_dictionaries(
-    {
-        "diagnoses": lists(DIAGNOSIS_CODES),
-        "procedures": lists(PROCEDURE_CODES),
-        "sex": st.sampled_from((1, 2, 1, 2, 1, 2, 0, 9, None)),
-        "age": small,
-        "age_days": st.one_of(small, st.sampled_from((28, 29))),
-        **dict.fromkeys(NUMBERS[3:], small),
+def random_record(random: Random) -> dict[str, Any]:
+    """Return a record of the codes above in any spelling, with blanks, unknown codes and numbers near the limits."""
+    return {
+        "diagnoses": random_codes(random, DIAGNOSIS_CODES, random.choice((1, 1, 2, 3, 4, 5))),
+        "procedures": random_codes(random, PROCEDURE_CODES, random.choice((0, 1, 1, 2, 3, 4))),
+        "sex": random.choice((1, 2)) if random.random() < 0.9 else random.choice((0, 9, None)),
+        "age_days": random.choice((-1, 0, 1, 2, 3, 4, 5, 28, 29, None)),
+        **{name: random.choice((-1, 0, 1, 2, 3, 4, 5, None)) for name in ("age", *NUMBERS[3:])},
     }
-)
+
+
+def random_codes(random: Random, codes: tuple[str, ...], size: int) -> list[str | None] | None:
+    if random.random() < 0.05:
+        return random.choice((None, []))
+    picked: list[str | None] = []
+    for _ in range(size):
+        code = random.choice(codes)
+        spellings = code, code, code.lower(), code.upper(), f" {code}\u3000"
+        picked.append(random.choice(spellings) if random.random() < 0.9 else random.choice(("", " ", None, "Q99.9")))
+    return picked
 
 
 def write_scheme(folder: Path, scheme: PlainScheme) -> Path:
     """Write a scheme as a pack. An unconditional row has an empty rule, as in the official workbook."""
     adrgs = [(mdc, adrg) for mdc in scheme.mdcs for adrg in mdc.inside]
-    tables = {
+    tables: dict[str, Rows] = {
         "mdc": [(str(row.order), row.code, row.name, text(row)) for row in scheme.mdcs],
         "adrg": [(mdc.code, str(row.order), row.code, row.name, text(row)) for mdc, row in adrgs],
-        "drg": [
-            (adrg.code, str(row.order), row.code, row.name, text(row)) for _, adrg in adrgs for row in adrg.inside
-        ],
+        "drg": [(adrg.code, str(row.order), row.code, row.name, text(row)) for _, adrg in adrgs for row in adrg.inside],
         "sets": [(name, " ".join(sorted(codes))) for name, codes in scheme.sets.items()],
         "complications": [(code, *said) for code, said in scheme.complications.items()],
         "exclusions": [(name, " ".join(sorted(codes))) for name, codes in scheme.exclusions.items()],
@@ -169,20 +165,17 @@ def text(row: Row) -> str:
     return "" if row.rule == ALWAYS else written(row.rule)
 
 
-def as_table(rows: list[Mapping[str, Any]]) -> pa.Table:
-    return pa.table(
-        {
-            **{name: pa.array([row[name] for row in rows], pa.list_(pa.string())) for name in ("diagnoses", "procedures")},
-            **{name: pa.array([row[name] for row in rows], pa.int32()) for name in NUMBERS},
-        }
-    )
+def as_table(rows: list[dict[str, Any]]) -> pa.Table:
+    codes = dict.fromkeys(("diagnoses", "procedures"), pa.list_(pa.string()))
+    kinds = {**codes, **dict.fromkeys(NUMBERS, pa.int32())}
+    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()})
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(scheme=schemes().filter(lambda scheme: any(mdc.inside for mdc in scheme.mdcs)), rows=st.lists(records, min_size=1, max_size=30))
-def test_reference_and_kernel_read_the_rules_as_the_specification_does(
-    scheme: PlainScheme, rows: list[Mapping[str, Any]]
-) -> None:
+@given(scheme=schemes(), seed=st.integers(0, 10**6))
+def test_reference_and_kernel_read_the_rules_as_the_specification_does(scheme: PlainScheme, seed: int) -> None:
+    random = Random(seed)
+    rows = [random_record(random) for _ in range(80)]
     with tempfile.TemporaryDirectory() as folder:
         loaded = load_scheme(write_scheme(Path(folder) / "generated", scheme))
     wanted = [plain_group(scheme, row) for row in rows]
@@ -193,20 +186,20 @@ def test_reference_and_kernel_read_the_rules_as_the_specification_does(
 
 
 def test_a_scheme_without_any_adrg_groups_nothing(tmp_path: Path) -> None:
-    tables = {"mdc": [("1", "MDCA", "", "")], "sets": [("DI_1", "A00.000")]}
-    others: dict[str, list[tuple[str, ...]]] = {name: [] for name in ("adrg", "drg", "complications", "exclusions")}
+    tables: dict[str, Rows] = dict.fromkeys(COLUMNS, ())
+    tables |= {"mdc": [("1", "MDCA", "", "")], "sets": [("DI_1", "A00.000")]}
     head = HEAD.format(weight="birth_weight", required='"sex"')
-    loaded = load_scheme(write_tables(tmp_path / "generated", head, {**tables, **others}))
-    record = {**dict.fromkeys(NUMBERS), "diagnoses": ["A00.000"], "procedures": [], "sex": 1}
+    loaded = load_scheme(write_tables(tmp_path / "generated", head, tables))
+    record: dict[str, Any] = {**dict.fromkeys(NUMBERS), "diagnoses": ["A00.000"], "procedures": [], "sex": 1}
     assert group_case(loaded, Record(**record)) == ("ungroupable", None, None, None, None, "no_adrg")
     answers = group_arrow(as_table([record]), Grouper(compile_scheme(loaded)))
     assert answers["reason"].to_pylist() == ["no_adrg"]
 
 
-@pytest.mark.parametrize("weight", ["birth_weight", "admission_weight"])
+@pytest.mark.parametrize("weight", WEIGHTS)
 def test_what_a_scheme_requires_is_read_even_where_no_rule_asks_for_it(tmp_path: Path, weight: str) -> None:
     """A newborn of 5 days without a weight is invalid where the weight is required, whatever the rules compare."""
-    tables: dict[str, list[tuple[str, ...]]] = {
+    tables: dict[str, Rows] = {
         "mdc": [("1", "MDCA", "", "")],
         "adrg": [("MDCA", "1", "AA1", "甲", "ZYZD in DI_1")],
         "drg": [("AA1", "1", "AA19", "甲", "")],
@@ -216,7 +209,14 @@ def test_what_a_scheme_requires_is_read_even_where_no_rule_asks_for_it(tmp_path:
     }
     head = HEAD.format(weight=weight, required='"sex", "birth_weight"')
     loaded = load_scheme(write_tables(tmp_path / "generated", head, tables))
-    record = {**dict.fromkeys(NUMBERS), "diagnoses": ["A00.000"], "procedures": [], "sex": 1, "age": 0, "age_days": 5}
+    record: dict[str, Any] = {
+        **dict.fromkeys(NUMBERS),
+        "diagnoses": ["A00.000"],
+        "procedures": [],
+        "sex": 1,
+        "age": 0,
+        "age_days": 5,
+    }
     answers = group_arrow(as_table([record, {**record, weight: 3000}]), Grouper(compile_scheme(loaded)))
     assert answers["reason"].to_pylist() == ["birth_weight_missing", None]
 
