@@ -4,10 +4,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
+from engine.database import open_database
 from grouper import load_scheme
 from grouper.drg.batch import ANSWER_COLUMNS, Grouper
 from grouper.drg.compile import compile_scheme
@@ -44,7 +44,7 @@ def connect(database: str | Path = ":memory:", *, read_only: bool = False) -> "D
     `drg(scheme, diagnoses, procedures, sex, age, age_days := …, newborn_weight := …, length_of_stay := …,
     discharge_way := …)` returns a struct of status, mdc, adrg, drg, severity and reason, as `grouper.group` does.
     """
-    connection = duckdb.connect(str(database), read_only=read_only)
+    connection = open_database(database, read_only=read_only)
     answer = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ANSWER_COLUMNS) + ")"
     connection.create_function(
         "_drg",

@@ -23,6 +23,7 @@ from engine.claims.column_map import CodeTable, ColumnMap, first_present
 from engine.claims.duplicates import Key
 from engine.claims.source import Chunk, Source
 from engine.claims.values import read_values
+from engine.database import open_database
 from grouper.fault import Text, UserError
 from grouper.nearest import near_names
 
@@ -63,7 +64,7 @@ class CodeTables:
     def join(self, ids: Callable[[], Ids]) -> None:
         """Join the codes to the claims. `ids` gives the ids of all claims."""
         rows: dict[Key, int] = {}
-        with duckdb.connect(self._folder / "join.duckdb") as connection:
+        with open_database(self._folder / "join.duckdb") as connection:
             for name, value in {**SETTINGS, "temp_directory": str(self._folder)}.items():
                 connection.execute(f"set {name} = '{value}'")
             _store(connection, "ids", _IDS, _numbered(ids(), rows))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.database import open_database
 from grouper.fault import Text, UserError
 
 KEY_BYTES = 16
@@ -30,11 +31,9 @@ def load_key(path: Path) -> bytes:
 
 def pseudonyms(ids: pa.StringArray, key: bytes) -> pa.StringArray:
     """Return the first 32 hexadecimal digits of HMAC-SHA-256 (RFC 2104) of each id; null stays null."""
-    import duckdb
-
     block = (sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
     pads = [bytes(byte ^ pad for byte in block) for pad in (0x36, 0x5C)]
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.execute("set threads = 1")
         connection.register("ids", pa.table({"id": ids}))
         query = "select sha256(?::blob || unhex(sha256(?::blob || encode(id))))[:32] as id from ids"

@@ -79,7 +79,7 @@ def _print(summary: dict[str, Any], out: Path) -> None:
         for line in pool["identity"]:
             if line["amount"] != "0.00":
                 table.add_row(line["zh" if chinese else "en"], line["amount"], end_section=line["last"])
-        Console().print(table)
+        Console(width=None if Console().is_terminal else 120).print(table)
     for cliff in summary["cliffs"]:
         say(
             f"注意断崖：{cliff['side']} 分档在 A/P = {cliff['at']} 处由 {cliff['before']} 跳到 {cliff['after']}（×P）",

@@ -79,7 +79,7 @@ def _print(summary: dict[str, Any], out: Path) -> None:
     for pool in summary["pools"]:
         amounts = [yuan_text(pool[key]) for key in ("payable", "deducted", "paid", "deposit")]
         table.add_row(pool["pool"], f"{pool['cases']:,}", _value(pool["value"]), *amounts)
-    Console().print(table)
+    Console(width=None if Console().is_terminal else 120).print(table)
     say(f"结果在 {out}", f"results are in {out}")
 
 

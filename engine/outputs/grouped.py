@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxFileError
 
+from engine.database import open_database
 from engine.outputs.folder import cannot_write
 from grouper.fault import CannotWriteError, Text
 
@@ -58,12 +59,12 @@ class TableWriter:
 
 def _to_csv(source: Path, target: Path) -> None:
     quoted = str(target).replace("'", "''")
-    with duckdb.connect() as connection:
+    with open_database() as connection:
         connection.execute(f"COPY (FROM read_parquet($source)) TO '{quoted}' (HEADER)", {"source": str(source)})
 
 
 def _to_duckdb(source: Path, target: Path) -> None:
-    with duckdb.connect(str(target)) as database:
+    with open_database(target) as database:
         database.execute(f'CREATE TABLE "{source.stem}" AS FROM read_parquet($source)', {"source": str(source)})
 
 

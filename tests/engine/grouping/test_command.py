@@ -135,10 +135,10 @@ def test_codes_search_finds_by_code_and_by_name() -> None:
 
 
 def test_sql_has_the_function_and_says_what_fails(city: Path) -> None:
-    query = """
+    query = f"""
         SELECT drg('chs-drg-2.0', diagnoses, procedures, sex, age).status AS s, count(*) AS n
         FROM '{city}/*.parquet' GROUP BY ALL ORDER BY n DESC
-    """.format(city=city)
+    """
     ran = drgdip("sql", query, "--json")
     assert ran.stdout.startswith('[{"s":"grouped","n":'), ran.stderr
     ran = drgdip("sql", "SELECT nothing")
