@@ -144,12 +144,8 @@ def _policy_ratio(priced: pl.DataFrame, rules: Rules, step: Step) -> list[pl.Exp
 
 def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Sums]:
     """Return the exact sums of each combination of `keys`, of cases from `with_fund_columns`; elsewhere is left out."""
-    here = cases.filter(pl.col("funding").cast(pl.String) != "elsewhere").with_columns(
-        pl.col([*keys, "policy_ratio", "funding"]).cast(pl.String)
-    )
-    table = here.group_by([*keys, "policy_ratio", "funding"]).agg(
-        pl.col("sign").sum().cast(pl.Int64), *(pl.col(name).cast(pl.Int128).sum() for name in AMOUNTS)
-    )
+    parts = _parts(cases, keys, money)
+    table = parts.group_by([*keys, "policy_ratio", "funding"]).agg(pl.col("sign", *AMOUNTS).sum())
     found: dict[Key, Sums] = {}
     for *key, ratio, funding, count, charge, booked, others, standard, alike, extra_fund in table.iter_rows():
         own, weight = tuple(key), Fraction(ratio)
@@ -172,32 +168,47 @@ def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key,
                 extra_fund=extra_fund,
             )
         found[own] = found.get(own, Sums()).plus(sums)
-    for own, points in _points_by(here, keys, money).items():
+    for own, points in _points_by(parts, keys, money).items():
         found[own] = found[own]._replace(points=points)
     return found
 
 
-def _points_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Fraction]:
+def _parts(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> pl.DataFrame:
+    """Return the sums of cases that agree in `keys`, ratio, funding and, where points are exact, in their line.
+
+    The one pass over all cases; what follows works on its few rows, in text and whole numbers.
+    """
+    lines = [] if money.points is not None else ["points_fixed", "points_per_fen"]
+    names = [*keys, "policy_ratio", "funding", *lines]
+    return (
+        cases.filter(pl.col("funding") != "elsewhere")
+        .group_by(names)
+        .agg(
+            pl.col("sign").sum().cast(pl.Int64),
+            pl.col("points").sum(),
+            *(pl.col(name).cast(pl.Int128).sum() for name in ("counted_charge", *AMOUNTS)),
+        )
+        .with_columns(pl.col(names).cast(pl.String))
+    )
+
+
+def _points_by(parts: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Fraction]:
     """Return the points that share the value, weighted by the policy ratio, by `keys`.
 
     Exact: cases of one line, fixed + per_fen × charge, add up in whole numbers first, then those of one denominator.
     """
-    shared = cases.filter(pl.col("funding") == "points")
+    shared = parts.filter(pl.col("funding") == "points")
     sums: dict[tuple[Key, int], int] = {}
     if money.points is not None:
         scale = 10**money.points.decimals
-        table = shared.group_by([*keys, "policy_ratio"]).agg(pl.col("points").sum())
-        for *key, ratio, points in table.iter_rows():
+        for *key, ratio, points in shared.select(*keys, "policy_ratio", "points").iter_rows():
             weight = Fraction(ratio)
             place = (tuple(key), weight.denominator * scale)
             sums[place] = sums.get(place, 0) + int(points * scale) * weight.numerator
     else:
-        lines = ["points_fixed", "points_per_fen"]
-        table = shared.group_by([*keys, "policy_ratio", *lines]).agg(
-            pl.col("sign").sum().cast(pl.Int64), pl.col("counted_charge").cast(pl.Int128).sum()
-        )
+        columns = (*keys, "policy_ratio", "points_fixed", "points_per_fen", "sign", "counted_charge")
         known: dict[tuple[str, str, str], tuple[int, int, int]] = {}
-        for *key, ratio, fixed, per_fen, count, charge in table.iter_rows():
+        for *key, ratio, fixed, per_fen, count, charge in shared.select(columns).iter_rows():
             line = (ratio, fixed, per_fen)
             a, b, d = known.get(line) or known.setdefault(line, _whole_line(*line))
             place = (tuple(key), d)
