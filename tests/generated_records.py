@@ -445,7 +445,7 @@ def _number_of(record: Record, name: str) -> int:
     return _MISSING if value is None else int(value)
 
 
-def _chooser(keep: Bools, random: np.random.Generator) -> Any:  # noqa: ANN401  (a function of a share)
+def _chooser(keep: Bools, random: np.random.Generator) -> Any:
     return lambda share: np.flatnonzero((random.random(len(keep)) < share) & ~keep)
 
 
@@ -454,7 +454,7 @@ def _one_of(lists: _Lists, random: np.random.Generator) -> Ints:
     return np.where(lists.count > 0, lists.codes[np.arange(len(at)), at], NULL)
 
 
-def _empty(lists: _Lists, some: Any) -> None:  # noqa: ANN401
+def _empty(lists: _Lists, some: Any) -> None:
     lists.count[some(0.02)] = 0
     lists.is_null[some(0.01)] = True
 

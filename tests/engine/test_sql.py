@@ -48,7 +48,7 @@ drg(scheme, diagnoses, procedures, sex, age,
 """
 
 
-def one(database: "DuckDBPyConnection", call: str) -> Any:  # noqa: ANN401  (a struct)
+def one(database: "DuckDBPyConnection", call: str) -> Any:
     return database.sql(f"SELECT {call}").fetchall()[0][0]
 
 
@@ -58,7 +58,7 @@ def test_drg_in_sql_gives_the_expected_groups_and_all_that_group_gives(
 ) -> None:
     claims = corpus(scheme)
     database.register("claims", claims.to_arrow())
-    given = database.sql(f"SELECT case_id, unnest({CALL}) FROM claims ORDER BY case_id").pl()  # noqa: S608
+    given = database.sql(f"SELECT case_id, unnest({CALL}) FROM claims ORDER BY case_id").pl()
     wanted = claims.select("case_id", pl.col("status", "mdc", "adrg", "drg").replace("", None)).sort("case_id")
     assert given.select(wanted.columns).equals(wanted)
     grouped = grouper.group(claims, scheme).with_columns(pl.col(ANSWERS).cast(pl.String)).sort("case_id")
@@ -81,7 +81,7 @@ def test_several_schemes_in_one_query(database: "DuckDBPyConnection") -> None:
     claims = pl.concat([corpus(scheme).sample(700, seed=1).select(columns) for scheme in FILES], how="vertical_relaxed")
     claims = claims.sample(fraction=1, shuffle=True, seed=2).with_row_index("place")
     database.register("claims", claims.to_arrow())
-    given = database.sql(f"SELECT place, unnest({CALL}) FROM claims ORDER BY place").pl()  # noqa: S608
+    given = database.sql(f"SELECT place, unnest({CALL}) FROM claims ORDER BY place").pl()
     wanted = claims.select(pl.col("status", "mdc", "adrg", "drg").replace("", None))
     assert given.select(wanted.columns).equals(wanted)
 

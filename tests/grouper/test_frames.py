@@ -28,7 +28,7 @@ def answers(given: pl.DataFrame | pa.Table) -> list[tuple[object, ...]]:
     return frame.select("case_id", pl.col("status", "mdc", "adrg", "drg").cast(pl.String)).rows()
 
 
-def codes(kind: Any) -> pl.DataFrame:  # noqa: ANN401  (a polars type or class of types)
+def codes(kind: Any) -> pl.DataFrame:
     return INPUT.with_columns(pl.col("diagnoses", "procedures").cast(pl.List(kind)))
 
 
