@@ -24,8 +24,13 @@ from rules.payment.calibration import (
     estimate,
     inside_charge,
 )
+from rules.payment.cash import reconcile
 from rules.payment.clearing import HospitalYear, PoolYear, clear
 from rules.payment.clearing_statement import hospital_statement, pool_identity
+from rules.payment.fund_split import split_over_funds
+from rules.payment.hospital_coefficient import level_coefficients
+from rules.payment.month import settle_month
+from rules.payment.out_of_area import settle_incoming
 from rules.payment.point_value import (
     Limits,
     PointValue,
@@ -39,17 +44,34 @@ from rules.payment.point_value import (
     predicted_rate,
     start_value,
 )
-from rules.payment.prepayment import FundState, advance, prepay
+from rules.payment.prepayment import FundState, advance, prepay, working_capital
 from rules.payment.quota import QuotaVersion, hospital_quotas, total_control_deduction
 from rules.payment.statement import Line
-from rules.payment.weight_adjustment import deserves_own_group, is_primary_care_candidate, relative_change
-from rules.policy.calibration import Calibration
+from rules.payment.trimming import trim
+from rules.payment.weight_adjustment import (
+    deserves_own_group,
+    dynamic_adjustment,
+    is_primary_care_candidate,
+    keep_total,
+    relative_change,
+)
+from rules.policy.calibration import Calibration, Trimming
 from rules.policy.cases import Money
-from rules.policy.pools import Income, Pool, Quotas
-from rules.policy.settlement import Advance, Clearing, Indicator, Monthly, Overspend, ScoreBand, Surplus
+from rules.policy.pools import Income, OutOfArea, Pool, Quotas
+from rules.policy.settlement import (
+    Advance,
+    Clearing,
+    FundSplit,
+    Indicator,
+    Monthly,
+    Overspend,
+    ScoreBand,
+    Surplus,
+    WorkingCapital,
+)
+from tests.rules.priced import case_rows, rules
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = ("calibration", "point-value", "clearing", "budget")
 FEN = Money(step="fen", at="case", mode="half_away_from_zero")
 HALF: Mode = "half_away_from_zero"
 Given = Mapping[str, Any]
@@ -280,24 +302,116 @@ def adds_up(lines: list[Line]) -> bool:
     return True
 
 
-def pool(budget: Mapping[str, Any]) -> Pool:
-    return Pool.model_validate(
-        {
-            "id": "employee",
-            "name": {"zh": "职工", "en": "employees"},
-            "insurance_types": ["310"],
-            "place": "local",
-            "funds": ["fund_pool_paid"],
-            "budget": dict(budget),
-            "point_value": {"method": "floating", "start": {"value": "10", "unit": "charge_yuan"}},
-        }
-    )
+def pool(name: str, budget: Mapping[str, Any], **changes: object) -> Pool:
+    plain = {
+        "id": name,
+        "name": {"zh": name, "en": name},
+        "insurance_types": ["310"],
+        "place": "local",
+        "funds": ["fund_pool_paid"],
+        "budget": dict(budget),
+        "point_value": {"method": "floating", "start": {"value": "10", "unit": "charge_yuan"}},
+    }
+    return Pool.model_validate(plain | changes)
 
 
 def budget(given: Given) -> Answer:
-    employee = pool(given)
-    found = pool_budget([employee], employee, FEN, date(2026, 12, 31))
+    beside = {key: given[key] for key in ("levies", "changes", "reserve_at_start") if key in given}
+    amounts = {key: value for key, value in given.items() if key not in beside}
+    city = pool("city", amounts, **beside)
+    province = pool("province", {"method": "share", "fund": "1", "share": "1", "reserve": "0"})
+    found = pool_budget([city, province], city, FEN, date(2026, 12, 31))
     return {"amount": yuan(found.own), "reserve": yuan(found.reserve), "fund": yuan(found.fund)}
+
+
+def capital(given: Given) -> Answer:
+    rule = WorkingCapital.model_validate({"months": given["months"], "repaid": "year_end"})
+    return {"working_capital": yuan(working_capital(rule, int(fen(given["paid_last_year"])), FEN))}
+
+
+def trimming(given: Given) -> Answer:
+    rows = [("A", int(fen(charge))) for charge in given["charges"]]
+    kept = trim(
+        pl.DataFrame(rows, schema=["group", "charge"], orient="row"), Trimming.model_validate(given["trimming"])
+    )
+    charges = kept["charge"].to_list()
+    return {"kept": str(len(charges)), "lowest": yuan(min(charges)), "highest": yuan(max(charges))}
+
+
+def coefficients(given: Given) -> Answer:
+    rows = [(c["level"], c["group"], int(fen(c["charge"]))) for c in given["cases"] for _ in range(c["count"])]
+    cases = pl.DataFrame(rows, schema=["level", "group", "charge"], orient="row")
+    weights = {group: number(weight) for group, weight in given["weights"].items()} if "weights" in given else None
+    levels = list(dict.fromkeys(c["level"] for c in given["cases"]))
+    return {
+        name: {k: printed(v, 4) for k, v in level_coefficients(cases, levels, weights, no_inversion=strict).items()}
+        for name, strict in (("free", False), ("no_inversion", True))
+    }
+
+
+def numbers(table: Mapping[str, str]) -> dict[str, Fraction]:
+    return {name: number(text) for name, text in table.items()}
+
+
+def kept_total(given: Given) -> Answer:
+    found = keep_total(numbers(given["weights"]), given["cases"], number(given["total"]), numbers(given["not_below"]))
+    return {name: printed(weight, 4) for name, weight in found.items()}
+
+
+def dynamic(given: Given) -> Answer:
+    previous, current = numbers(given["previous"]), numbers(given["current"])
+    found = dynamic_adjustment(previous, current, number(given["threshold"]), number(given["limit"]))
+    return {name: printed(weight, 4) for name, weight in found.items()}
+
+
+def fund_parts(given: Given) -> Answer:
+    amounts = ("standard", "charge", "fund", "other_funds", "patient", "full_self_paid", "category_b", "deductible")
+    rows = []
+    for n, case in enumerate(given["cases"]):
+        money = {name: int(fen(case.get(name, "0"))) for name in amounts}
+        changes = {
+            "case_id": f"c{n}",
+            "hospital_id": case["hospital"],
+            "funding": "outside" if case.get("outside") else "points",
+            "standard": money["standard"],
+            "total_charge": money["charge"],
+            "fund_pool_paid": money["fund"],
+            "fund_large_paid": 0,
+            "fund_total": money["fund"] + money["other_funds"],
+            "patient_paid": money["patient"],
+            "full_self_paid": money["full_self_paid"],
+            "category_b_self_paid": money["category_b"],
+            "deductible": money["deductible"],
+        }
+        rows.append(case_rows(1, **changes).with_columns(pl.lit(f"c{n}").alias("case_id")))
+    policy = rules(given["style"], reimbursement={"ratios": {"310": given.get("ratio", "1"), "390": "1"}})
+    found = settle_month(pl.concat(rows), policy, {("employee", "2026-10"): Fraction(10000)})
+    return {"parts": [yuan(part) for part in found.cases["fund_part"]]}
+
+
+def fund_split(given: Given) -> Answer:
+    names = {"fund_pool_paid": "pool", "fund_large_paid": "large"}
+    keys = {key: given[key] for key in ("method", "cap", "remainder") if key in given}
+    rule = FundSplit.model_validate({"funds": list(names), **keys})
+    frame = pl.DataFrame({"fund_part": [int(fen(given["part"]))]} | {f: [int(fen(given[n]))] for f, n in names.items()})
+    row = split_over_funds(frame, rule).to_dicts()[0]
+    return {names.get(column.removesuffix("_split"), "hospital"): yuan(part) for column, part in row.items()}
+
+
+def incoming(given: Given) -> Answer:
+    table = {"incoming_value": "own", "bearer": given["bearer"], "outgoing": "outside_budget"}
+    found = settle_incoming(int(fen(given["by_item"])), int(fen(given["standard"])), OutOfArea.model_validate(table))
+    return {name: yuan(amount) for name, amount in found._asdict().items()}
+
+
+def cash(given: Given) -> Answer:
+    earned = [("H", month, int(fen(amount))) for month, amount in given["accrued"]]
+    moved = [("H", month, kind, int(fen(amount))) for month, kind, amount in given["entries"]]
+    found = reconcile(
+        pl.DataFrame(earned, schema=["hospital", "month", "amount"], orient="row"),
+        pl.DataFrame(moved, schema=["hospital", "month", "kind", "amount"], orient="row"),
+    )
+    return {"cash": yuan(int(found["cash"].sum())), "open": yuan(found["open"][-1])}
 
 
 def months(given: Given) -> Answer:
@@ -395,15 +509,26 @@ RULES: dict[str, Callable[[Given], Answer]] = {
     "advance": advance_of,
     "prepay": prepaid,
     "score": score,
+    "working_capital": capital,
+    "trimming": trimming,
+    "level_coefficients": coefficients,
+    "keep_total": kept_total,
+    "dynamic_adjustment": dynamic,
+    "fund_part": fund_parts,
+    "fund_split": fund_split,
+    "incoming": incoming,
+    "cash": cash,
 }
 
 
 def worked_answers() -> Iterator[Any]:
-    for name in FILES:
-        document = tomllib.loads((GOLDEN / f"{name}.toml").read_text(encoding="utf-8"))
+    for file in sorted(GOLDEN.glob("*.toml")):
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
         for case in document["case"]:
+            if "rule" not in case:
+                continue
             shared = document.get("bands", {}).get(case["given"].get("bands"), {}) if "bands" in document else {}
-            yield pytest.param(case, {**case["given"], **shared}, id=f"{name}: {case['id']}")
+            yield pytest.param(case, {**case["given"], **shared}, id=f"{file.stem}: {case['id']}")
 
 
 @pytest.mark.parametrize(("case", "given"), list(worked_answers()))
