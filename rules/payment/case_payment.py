@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rules.fault import Text, UserError
 from rules.money import FEN_OF_STEP
-from rules.payment.columns import names_by, need, refuse_empty
+from rules.payment.columns import CANCELLED, names_by, need, refuse_empty
 from rules.payment.combinations import Combined, Sought, combine
 from rules.payment.exact_kernel import classify
 from rules.payment.exact_lines import proportional, ratios_of
@@ -75,7 +75,7 @@ def price_cases(cases: pl.DataFrame, policy: Policy, given: Given | None = None)
     need(cases, ["case_id", "group", "total_charge"], "计付", "payment")
     refuse_empty(cases, "total_charge", "无法计付", "they cannot be paid")
     refund = refund_rows(cases)
-    ordinary = cases.filter(~refund) if refund is not None else cases
+    ordinary = cases if refund is None else without_refunds(cases, refund)
     stretch = stretches(ordinary, policy)
     parts, order = [], []
     for n in stretch.unique().sort():
@@ -88,7 +88,7 @@ def price_cases(cases: pl.DataFrame, policy: Policy, given: Given | None = None)
         )
         order.append(here.arg_true())
     priced = parts[0] if len(parts) == 1 else pl.concat(parts)[pl.concat(order).arg_sort()]
-    return priced if refund is None else with_refunds(cases, refund, priced)
+    return priced if refund is None else with_refunds(cases, refund, priced.drop(CANCELLED))
 
 
 def refund_rows(cases: pl.DataFrame) -> pl.Series | None:
@@ -99,6 +99,12 @@ def refund_rows(cases: pl.DataFrame) -> pl.Series | None:
         (pl.col("refund") & pl.col("original_case_id").is_not_null()).fill_null(value=False)
     ).to_series()
     return rows if rows.any() else None
+
+
+def without_refunds(cases: pl.DataFrame, refund: pl.Series) -> pl.DataFrame:
+    """Return the rows that are no refunds, those marked that a refund takes back: they count in no rank or sequence."""
+    taken_back = cases.filter(refund)["original_case_id"].implode()
+    return cases.filter(~refund).with_columns(pl.col("case_id").is_in(taken_back).alias(CANCELLED))
 
 
 REVERSED = [

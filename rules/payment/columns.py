@@ -24,6 +24,15 @@ def refuse_empty(cases: pl.DataFrame, column: str, zh: str, en: str) -> None:
         raise UserError(Text(f"{count} 例缺 {column}，{zh}", f"{count} cases have no {column}: {en}"))
 
 
+CANCELLED = "cancelled"
+"""Column of cases that a refund in the same frame takes back."""
+
+
+def counts(cases: pl.DataFrame) -> pl.Expr:
+    """Return which cases count in ranks and sequences: those that no refund takes back."""
+    return ~pl.col(CANCELLED) if CANCELLED in cases.columns else pl.lit(value=True)
+
+
 def names_by(indices: pl.Series, names: list[str]) -> pl.Series:
     """Return names by index as a Categorical, a few bytes a row in place of text."""
     return pl.Series(names, dtype=pl.String).cast(pl.Categorical).gather(indices)

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rules.fault import Text, UserError
-from rules.payment.columns import need
+from rules.payment.columns import counts, need
 from rules.payment.figures import Figures, classifying_value
 from rules.payment.item_costs import points_scale
 from rules.payment.tariff import Combination, Tariff, tariff
@@ -173,10 +173,11 @@ def cost_lines(sought: Sought) -> pl.DataFrame:
     for name, rule in rules.items():
         if rule is not None and rule.top_share is not None:
             share = Fraction(rule.top_share)
-            above = pl.len() * share.numerator // share.denominator
-            line = pl.col("charge").sort(descending=True).get(above, null_on_oob=True).fill_null(-1)
+            charges = pl.col("charge").filter(counts(work))
+            above = charges.len() * share.numerator // share.denominator
+            line = charges.sort(descending=True).get(above, null_on_oob=True).fill_null(-1)
             lines.append(line.over("group", *(s.name for s in among)).alias(f"{name}_line"))
-    return work.select("group", "charge").with_columns(among).select(lines)
+    return work.with_columns(among).select(lines)
 
 
 def read(table: pl.DataFrame, sought: Sought, people: People | None) -> Iterator[Combination]:

@@ -5,7 +5,7 @@ from fractions import Fraction
 import polars as pl
 
 from rules.fault import Text, UserError
-from rules.payment.columns import need
+from rules.payment.columns import counts, need
 from rules.policy.cases import Condition, DayBand, FixedPrice, Kind, OtherGroup, PerDiem
 from rules.policy.model import Rules
 
@@ -171,21 +171,24 @@ def stay_gaps(cases: pl.DataFrame) -> pl.DataFrame:
     The stays are those of the frame: a month's frame knows no later month.
     """
     need(cases, ["person_id", "admitted", "discharged"], "再入院规则", "the rule of readmissions")
+    rows = cases.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
     stays = cases.select(
-        "person_id", pl.col("admitted").cast(pl.Date), pl.col("discharged").cast(pl.Date)
-    ).with_row_index("row")
+        rows.to_series(),
+        "person_id",
+        pl.col("admitted").cast(pl.Date),
+        pl.col("discharged").cast(pl.Date),
+        counts(cases).alias("counts"),
+    ).filter("counts")
     ordered = stays.sort("person_id", "admitted", "discharged", "row")
     same_next = ordered["person_id"] == ordered["person_id"].shift(-1)
     same_last = ordered["person_id"] == ordered["person_id"].shift(1)
-    return (
-        ordered.with_columns(
-            pl.when(same_next)
-            .then((pl.col("admitted").shift(-1) - pl.col("discharged")).dt.total_days())
-            .alias("days_to_next"),
-            pl.when(same_last)
-            .then((pl.col("admitted") - pl.col("discharged").shift(1)).dt.total_days())
-            .alias("days_since_last"),
-        )
-        .sort("row")
-        .select(*STAYS)
+    gaps = ordered.select(
+        "row",
+        pl.when(same_next)
+        .then((pl.col("admitted").shift(-1) - pl.col("discharged")).dt.total_days())
+        .alias("days_to_next"),
+        pl.when(same_last)
+        .then((pl.col("admitted") - pl.col("discharged").shift(1)).dt.total_days())
+        .alias("days_since_last"),
     )
+    return rows.join(gaps, on="row", how="left", maintain_order="left").select(STAYS)

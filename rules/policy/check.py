@@ -71,7 +71,10 @@ def checked(document: Mapping[str, Any], file: Path) -> Policy:
         faults += [fault for fault in reference_faults(document, cut, file) if fault not in faults]
     if faults:
         raise UserError(without_days(faults))
-    return Policy(document, valid, file)
+    policy = Policy(document, valid, file)
+    if len({policy.on(start).rules.date_basis.policy for start in policy.starts}) > 1:
+        raise UserError(at(file, "date_basis.policy", "在一个政策内不得改变", "must be the same throughout the policy"))
+    return policy
 
 
 def validity(document: Mapping[str, Any], file: Path) -> tuple[date, date]:
@@ -117,7 +120,7 @@ def fault_text(detail: ErrorDetails, cut: Cut, day: date, file: Path) -> Text:
     """Say what one error of the models means, in both languages."""
     kind, context = detail["type"], detail.get("ctx", {})
     path = plain(detail["loc"], cut.document, keep_last=kind == "missing")
-    where = written(cut.place(path)) or "policy"
+    where = written(cut.place(path))
     zh, en = meaning(kind, context, detail)
     since = f" ({day})" if kind == "missing" else ""
     return at(file, where, zh + since, en + since)

@@ -123,11 +123,14 @@ class _Cutter:
             if isinstance(value, Mapping) and "from" in value and not days_hold(value, self.day):
                 continue
             inner = self.cut(value, (*path, key), (*place, key), days)
+            alone = lone(inner)
+            if alone is not inner:
+                self.lift((*path, key, "value"), (*path, key))
             if key == "values" and is_series(value):
-                out.update(inner if isinstance(inner, dict) else {})
+                out.update(alone if isinstance(alone, dict) else {} if alone is None else {"value": alone})
                 self.lift((*path, key), path)
-            elif inner is not None:
-                out[key] = lone(inner)
+            elif alone is not None:
+                out[key] = alone
         return out
 
     def lift(self, inner: Path, outer: Path) -> None:

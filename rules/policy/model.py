@@ -83,6 +83,16 @@ class Rules(Model):
         return self
 
     @model_validator(mode="after")
+    def _standards_suit_the_unit(self) -> "Rules":
+        value = None if self.case_class is None else self.case_class.ratio.value
+        if value is not None and any(pool.point_value.start.unit != "charge_yuan" for pool in self.pools):
+            raise fault(
+                "case_class.ratio：分母为 standard 时各池点值单位须为 charge_yuan",
+                "case_class.ratio: a standard as denominator needs every pool's unit to be charge_yuan",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _steps_suit_the_unit(self) -> "Rules":
         units = {pool.point_value.start.unit for pool in self.pools}
         for name, step in (("month", self.month), ("clearing", self.clearing)):

@@ -2,7 +2,8 @@
 
 A reform file has `id`, `title`, `baseline` (a file beside it, or the id of a shipped policy), `[documents]` of its own
 and `[[change]]` tables: `key` (the key path, pools and kinds by their id), `from` (left out: from the first day),
-`to` (left out: to the last day), `reference`, and either `value`, `table` (the keys of a section) or `remove = true`.
+`to` (left out: to the last day), `reference`, and either `value` (a figure, a text, a list or a whole table) or
+`remove = true`.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from rules.policy.dated import DAY, entry_days, is_series, series_starts
 from rules.policy.resolve import Policy
 
 KEYS = ("id", "title", "baseline", "documents", "change")
-CHANGE_KEYS = ("key", "from", "to", "reference", "value", "table", "remove")
+CHANGE_KEYS = ("key", "from", "to", "reference", "value", "remove")
 Find = Callable[[str], Path]
 
 
@@ -68,10 +69,8 @@ def refuse_strangers(reform: Mapping[str, Any], file: Path) -> None:
             hint = near(key, known)
             faults.append(at(file, f"{place}{key}", f"未知的键{hint.zh}", f"unknown key{hint.en}"))
         faults += [at(file, f"{place}{key}", "缺少此项", "is missing") for key in needed if key not in table]
-        if place and len({"value", "table", "remove"} & set(table)) != 1:
-            faults.append(
-                at(file, place.rstrip("."), "须写 value、table、remove 之一", "needs one of value, table, remove")
-            )
+        if place and len({"value", "remove"} & set(table)) != 1:
+            faults.append(at(file, place.rstrip("."), "须写 value 或 remove", "needs either value or remove"))
     if faults:
         raise UserError(faults)
 
@@ -110,12 +109,18 @@ def step(node: object, name: str) -> Any:  # noqa: ANN401 (a node of a TOML docu
 
 def entry(change: Mapping[str, Any], valid: tuple[date, date], folder: Path) -> dict[str, Any]:
     """Return the entry of a series that a change adds; files beside the reform are named in full."""
-    table = dict(change["table"]) if "table" in change else {"value": change.get("value")}
-    for key, value in table.items():
-        if key.endswith("file") and (folder / str(value)).exists():
-            table[key] = str((folder / str(value)).resolve())
+    value = change.get("value")
+    if isinstance(value, dict):
+        value = {key: in_full(inner, folder) if key.endswith("file") else inner for key, inner in value.items()}
+    elif str(change["key"]).endswith("file"):
+        value = in_full(value, folder)
     days = {"from": change.get("from", valid[0])} | ({"to": change["to"]} if "to" in change else {})
-    return days | table | {"reference": change["reference"]}
+    return days | {"value": value, "reference": change["reference"]}
+
+
+def in_full(name: object, folder: Path) -> object:
+    """Return the whole path of a file that stands beside the reform, any other name as it is."""
+    return str((folder / str(name)).resolve()) if (folder / str(name)).exists() else name
 
 
 def outside(
