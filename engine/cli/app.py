@@ -10,7 +10,7 @@ from types import FrameType
 
 import typer
 
-from engine.cli import claims, codes, explain, group, scheme, sql, synth
+from engine.cli import calibrate, claims, clear, codes, explain, group, policy, price, scheme, sql, synth
 from engine.cli.options import language
 from grouper.fault import CannotWriteError, Text, UserError
 from rules.fault import UserError as RulesError
@@ -28,8 +28,12 @@ app = typer.Typer(
 app.command("group")(group.group)
 app.command("explain")(explain.explain)
 app.command("check")(claims.check)
+app.command("calibrate")(calibrate.calibrate)
+app.command("price")(price.price)
+app.command("clear")(clear.clear)
 app.command("synth")(synth.synth)
 app.command("sql")(sql.sql)
+app.add_typer(policy.app, name="policy")
 app.add_typer(scheme.app, name="scheme")
 app.add_typer(codes.app, name="codes")
 
