@@ -2,10 +2,9 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
 
 from rules.fault import UserError
 from rules.policy.check import checked, load_policy
@@ -18,6 +17,9 @@ from rules.policy.tables import load_tables
 from rules.policy.terms import models_in, term_at
 from rules.policy.values import term_of
 from tests.rules.city import document, policy
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 VALID = date(2026, 1, 1), date(2026, 12, 31)
 JULY = date(2026, 7, 1)
@@ -92,6 +94,12 @@ def test_stretches_of_days(tmp_path: Path) -> None:
         city.on(date(2027, 1, 1))
 
 
+LATER_CLASSES = """
+from = 2026-10-01
+[change.value]
+ratio = { classify = "group_mean", formula = "group_mean" }
+low = { when = "ratio < 0.3", pay = "actual" }
+"""
 REFORM = """
 id = "reform"
 title = { zh = "改革", en = "A reform" }
@@ -102,8 +110,8 @@ N = "a new notice"
 CHANGE = """
 [[change]]
 key = "{key}"
-{rest}
 reference = "N 1"
+{rest}
 """
 
 
@@ -143,9 +151,7 @@ def test_a_reform_changes_only_what_it_says(tmp_path: Path) -> None:
         ("hospital_coefficient.table", 'value = { "1" = "1", "2" = "1", "3" = "1" }'),
         (
             "case_class",
-            'from = 2026-10-01\nvalue = { ratio = { classify = "group_mean", formula = "group_mean" }, low = LOW }'.replace(
-                "LOW", '{ when = "ratio < 0.3", pay = "actual" }'
-            ),
+            LATER_CLASSES,
         ),
     )
     october, march = date(2026, 10, 1), (date(2026, 3, 1), date(2026, 3, 31))

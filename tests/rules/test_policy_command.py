@@ -66,7 +66,8 @@ def test_check_of_bad_files(tmp_path: Path) -> None:
 def test_examples_that_differ(tmp_path: Path) -> None:
     cases = tmp_path / "x.cases.toml"
     cases.write_text(
-        '[[case]]\nwhat = "w"\nsource = "s"\ngiven = { pool = "employee", weight = "1", hospital_level = "2" }\nexpected = { standard = "1.00" }\n',
+        '[[case]]\nwhat = "w"\nsource = "s"\nexpected = { standard = "1.00" }\n'
+        'given = { pool = "employee", weight = "1", hospital_level = "2" }\n',
         "utf-8",
     )
     told = run("test", "example-drg", "--cases", str(cases), "--lang", "en", code=1)
