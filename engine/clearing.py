@@ -33,7 +33,8 @@ from rules.policy.model import Rules
 PAID = (
     "pool", "month", "kind", "class", "funding", "coefficient", "points", "points_fixed", "points_per_fen",
     "counted_charge", "taken_out", "standard", "extra", "separate", "formula_result", "adjustment", "official_result",
-    "sign", "value_month", "charge", "booked", "others", "extra_alike", "extra_fund", "policy_ratio", "fund_part",
+    "sign", "value_month", "fixed_part", "charge", "booked", "others", "extra_alike", "extra_fund", "policy_ratio",
+    "fund_part",
 )  # fmt: skip
 
 

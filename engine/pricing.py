@@ -163,13 +163,17 @@ class _Work:
         `claims`: all that were read, where originals of earlier months may be.
         """
         here, refunds = cases.filter(~is_refund(cases)), cases.filter(is_refund(cases))
-        if not here.height:
-            return self._reversed(refunds, [], claims)
-        paid = self._paid(here)
+        booked = self._booked(here, refunds, claims)
         if self.rules.month.value == "floating":
-            self.values |= monthly_values(paid, self.rules, self._amounts())
-            paid = self._paid(here)
-        return pl.concat([paid, self._reversed(refunds, [paid], claims)]) if refunds.height else paid
+            own = booked.filter(pl.col("fixed_part").is_null())
+            self.values |= monthly_values(own, self.rules, self._amounts())
+            booked = self._booked(here, refunds, claims)
+        return booked
+
+    def _booked(self, here: pl.DataFrame, refunds: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
+        """Price the month's cases and reverse what its refunds name."""
+        paid = [self._paid(here)] if here.height else []
+        return pl.concat([*paid, *([self._reversed(refunds, paid, claims)] if refunds.height else [])])
 
     def _paid(self, cases: pl.DataFrame) -> pl.DataFrame:
         """Price cases that are no refunds; each (own month, value month) by itself, since values go by month."""
@@ -215,12 +219,15 @@ class _Work:
         return found
 
     def _reversed(self, refunds: pl.DataFrame, originals: Sequence[pl.DataFrame], claims: pl.DataFrame) -> pl.DataFrame:
-        """Reverse originals of this month, of earlier results, or priced now as they were then."""
+        """Reverse originals of this month, of earlier results, or priced now as they were then.
+
+        The refund of an earlier year's case is an adjustment of that year, at what the case was paid.
+        """
         found, already = list(originals), list[str]()
         for folder in self.request.earlier:
             before = pl.read_parquet(folder / "priced.parquet")
             already += before.filter(pl.col("sign") < 0)["original_case_id"].drop_nulls().to_list()
-            found.append(_named(before, refunds))
+            found.append(_named(before, refunds).with_columns(-pl.col("fund_part").alias("fixed_part")))
         known = [case for frame in found for case in frame["case_id"]]
         others = _named(claims.filter(~is_refund(claims) & ~pl.col("case_id").is_in(known)), refunds)
         if others.height:
@@ -230,9 +237,16 @@ class _Work:
         month = pl.lit(month_text(self.request.month))
         same = pl.concat([_like(frame, template) for frame in found or [template]])
         back = reverse(refunds.with_columns(month.alias("month")), same, REVERSED, already)
-        own_columns = refunds.select("case_id", "original_case_id", "refund")
+        own_columns = refunds.select("case_id", "original_case_id", "refund", pl.col("budget_year").alias("own_year"))
         joined = back.drop("original_case_id", "refund").join(own_columns, on="case_id", maintain_order="left")
-        return _like(joined, template)
+        earlier_year = pl.col("budget_year") < pl.col("own_year")
+        return _like(
+            joined.with_columns(
+                pl.when(earlier_year).then(pl.lit("prior_year")).otherwise(pl.lit("no")).alias("late"),
+                pl.col("own_year").alias("budget_year"),
+            ),
+            template,
+        )
 
     def settled(self, priced: pl.DataFrame) -> Month:
         """Settle the month of the priced cases."""
@@ -248,7 +262,8 @@ def _labelled(priced: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("value_of")
     text = pl.format("{}-{}", value // 100, (value % 100).cast(pl.String).str.zfill(2))
     booked = pl.format("{}-{}", pl.col("booked") // 100, (pl.col("booked") % 100).cast(pl.String).str.zfill(2))
-    return _plain(priced).with_columns(booked.alias("month"), text.alias("value_month")).drop("booked", "value_of")
+    names = (booked.alias("month"), text.alias("value_month"), pl.lit(None, pl.Int64).alias("fixed_part"))
+    return _plain(priced).with_columns(names).drop("booked", "value_of")
 
 
 def _plain(priced: pl.DataFrame) -> pl.DataFrame:

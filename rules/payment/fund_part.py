@@ -92,7 +92,7 @@ def _is(pool: Pool) -> pl.Expr:
 
 
 def _extras(rules: Rules) -> tuple[pl.Expr, pl.Expr]:
-    """Return the extras in the unit of the standard, and those that are fund money already (fen)."""
+    """Return the pool's extras in the unit of the standard, and those that are fund money already (fen)."""
     kinds = {item.money for item in rules.separate_items}
     if len(kinds) > 1:
         raise UserError(
@@ -101,11 +101,11 @@ def _extras(rules: Rules) -> tuple[pl.Expr, pl.Expr]:
                 "separate_items must all be total or all be fund money: a case carries their sum",
             )
         )
-    exclusion_is_fund = rules.exclusion is not None and rules.exclusion.money == "fund"
-    fund = (pl.col("extra") if exclusion_is_fund else pl.lit(0, pl.Int64)) + (
-        pl.col("separate") if kinds == {"fund"} else pl.lit(0, pl.Int64)
-    )
-    return pl.col("extra") + pl.col("separate") - fund, fund
+    rule, nothing = rules.exclusion, pl.lit(0, pl.Int64)
+    extra = nothing if rule is not None and rule.pool == "outside" else pl.col("extra")
+    fund = extra if rule is not None and rule.money == "fund" else nothing
+    fund += pl.col("separate") if kinds == {"fund"} else nothing
+    return extra + pl.col("separate") - fund, fund
 
 
 def _others(priced: pl.DataFrame, step: Step) -> pl.Expr:

@@ -46,27 +46,44 @@ def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions:
 
     `priced`: see `with_fund_columns`; with hospital_id and case_id. `values`: fen per point by (pool, month), the
     ones that priced the cases; a case whose value is that of another month than the one that books it (a late claim,
-    a refund) names it in `value_month`. `deductions`: those that count, where the policy lets them act in the month;
-    they come off in the month they were found. Columns of `hospitals`: cases, points (text, exact), charge, booked,
-    payable, deducted, paid, deposit, withheld; payable = paid + deducted + deposit + withheld.
+    a refund) names it in `value_month`; a refund of an earlier month whose part is known carries it in `fixed_part`
+    (fen) and touches no ratio of this month. `deductions`: those that count, where the policy lets them act in the
+    month; they come off in the month they were found. Columns of `hospitals`: cases, points (text, exact), charge,
+    booked, payable, deducted, paid, deposit, withheld; payable = paid + deducted + deposit + withheld.
     """
-    if "value_month" not in priced.columns:
-        priced = priced.with_columns(pl.col("month").alias("value_month"))
-    cases = with_fund_columns(priced, rules, rules.month)
+    cases = with_fund_columns(_complete(priced), rules, rules.month)
+    fixed = cases.filter(pl.col("fixed_part").is_not_null()).with_columns(pl.col("fixed_part").alias("fund_part"))
+    reckoned, sums, exact = _reckoned(cases.filter(pl.col("fixed_part").is_null()), rules, values)
+    for key, amount in _whole_parts(fixed).items():
+        exact[key] = exact.get(key, Fraction()) + amount
+    for key, own in sums_by(fixed, HOSPITAL_MONTH, rules.money).items():
+        sums[key] = sums.get(key, Sums()).plus(own)
+    settled = pl.concat([reckoned, fixed.select(reckoned.columns)]).sort("row").drop("row")
+    if rules.fund_split is not None:
+        settled = settled.with_columns(split_over_funds(settled, rules.fund_split).get_columns())
+    return Month(settled, _hospital_rows(sums, exact, rules, _deducted(rules, deductions)))
+
+
+def _complete(priced: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns that most cases can do without, and the place of each row."""
+    absent = {"value_month": pl.col("month"), "fixed_part": pl.lit(None, pl.Int64)}
+    new = [value.alias(name) for name, value in absent.items() if name not in priced.columns]
+    return priced.with_columns(new).with_row_index("row")
+
+
+def _reckoned(
+    cases: pl.DataFrame, rules: Rules, values: Values
+) -> tuple[pl.DataFrame, dict[Key, Sums], dict[Key, Fraction]]:
+    """Return cases with their fund part, and the sums and the payable (fen, exact) of each hospital-month."""
     by_value = sums_by(cases, (*HOSPITAL_MONTH, "value_month"), rules.money)
     sums = _without_value_month(by_value)
     ratios = month_ratios(sums, rules)
-    parts = case_parts(cases, rules, rules.month, ratios, HOSPITAL_MONTH)
-    cases = cases.with_columns(parts)
+    parted = cases.with_columns(case_parts(cases, rules, rules.month, ratios, HOSPITAL_MONTH))
     if by_case(rules.month) or rules.money.at == "case":
-        exact = _whole_parts(cases)
-    else:
-        exact = _payables(by_value, rules, values, ratios)
-        rounded = {key: round_fen(amount, rules.money.step, rules.money.mode) for key, amount in exact.items()}
-        cases = fit_to_hospitals(cases, rounded)
-    if rules.fund_split is not None:
-        cases = cases.with_columns(split_over_funds(cases, rules.fund_split).get_columns())
-    return Month(cases, _hospital_rows(sums, exact, rules, _deducted(rules, deductions)))
+        return parted, sums, _whole_parts(parted)
+    exact = _payables(by_value, rules, values, ratios)
+    rounded = {key: round_fen(amount, rules.money.step, rules.money.mode) for key, amount in exact.items()}
+    return fit_to_hospitals(parted, rounded), sums, exact
 
 
 def _without_value_month(by_value: Mapping[Key, Sums]) -> dict[Key, Sums]:

@@ -74,10 +74,29 @@ def test_a_refund_reverses_its_original_in_the_month_that_books_it(city: Path) -
 def test_a_refund_of_earlier_results_takes_their_figures_and_only_once(city: Path) -> None:
     run_pricing(pricing(city, 202610))
     run_pricing(pricing(city, 202611, earlier=[city / "202610"]))
+    refund = pl.read_parquet(city / "202611" / "priced.parquet").filter(pl.col("case_id") == "r1").to_dicts()[0]
+    assert (refund["fixed_part"], refund["fund_part"]) == (-7_000_00, -7_000_00)
     again = [*CLAIMS, claim("r2", "H1", "2026-12-01", -9000, refund="1", original_case_id="c1")]
     write_city(city, again, GROUPS | {"r2": "A1"})
     with pytest.raises(UserError, match="reversed more than once"):
         run_pricing(pricing(city, 202612, earlier=[city / "202610", city / "202611"]))
+
+
+def test_a_refund_of_last_year_is_an_adjustment_of_it(tmp_path: Path) -> None:
+    claims = [
+        claim("old", "H1", "2025-12-20", 10000),
+        claim("new", "H1", "2026-01-05", 10000),
+        claim("next", "H1", "2026-01-05", 20000),
+        claim("back", "H1", "2026-01-06", -10000, refund="1", original_case_id="old"),
+    ]
+    policy = POLICY.replace("from = 2026-01-01, to", "from = 2025-01-01, to").replace(
+        "from = 2026-01-01", "from = 2025-01-01"
+    )
+    city = write_city(tmp_path / "years", claims, {"old": "A1", "new": "A1", "next": "A2", "back": "A1"}, policy)
+    run_pricing(pricing(city, 202601))
+    found = cleared(city, priced=[city / "202601"])["H1"]
+    # the refund takes back 7,000 and leaves 37,000 for the two cases of this year
+    assert (found["outside_points"], found["clearing"], found["cases"]) == ("-7000.00", "37000.00", "2")
 
 
 def test_a_refund_of_nothing_is_refused(tmp_path: Path) -> None:
@@ -128,7 +147,7 @@ def priced_year(city: Path) -> list[Path]:
 
 def cleared(city: Path, **changes: object) -> dict[str, dict[str, str]]:
     plain: dict[str, object] = {
-        "priced": priced_year(city),
+        "priced": changes.get("priced") or priced_year(city),
         "policy": city / "policy.toml",
         "year": 2026,
         "out": city / "cleared",

@@ -153,6 +153,21 @@ def test_funds_add_up_to_the_hospital() -> None:
     assert sum(found.cases["fund_part"]) == sum(found.hospitals["payable"])
 
 
+EXCLUSION = {"charge_over": "2", "share_over": "0.64", "kinds": ["drug"], "outlier_test": "high"}
+
+
+def test_extras_are_total_or_fund_money_of_this_pool_or_of_none() -> None:
+    frame = case_rows(1, extra=10_000)
+    # 538,381 at ρ = 0.7 is 376,867
+    for money, pool, expected in (
+        ("total", "same", 383_867),
+        ("fund", "same", 386_867),
+        ("total", "outside", 376_867),
+    ):
+        policy = rules(STYLES[0], exclusion=EXCLUSION | {"money": money, "pool": pool})
+        assert settle_month(frame, policy, VALUES).hospitals["payable"].item() == expected
+
+
 def test_a_late_claim_is_paid_at_the_value_of_its_own_month() -> None:
     frame = pl.concat([case_rows(1), case_rows(1)]).with_columns(
         pl.Series("case_id", ["now", "late"]), pl.Series("value_month", ["2026-10", "2026-09"])
@@ -163,6 +178,26 @@ def test_a_late_claim_is_paid_at_the_value_of_its_own_month() -> None:
     assert found.hospitals["payable"].item() == round_fen(
         (538381 + 500000) * Fraction(7, 10), "fen", "half_away_from_zero"
     )
+
+
+def test_a_refund_of_an_earlier_month_takes_back_what_was_paid() -> None:
+    frame = pl.concat([case_rows(2), case_rows(1)]).with_columns(
+        pl.Series("case_id", ["a", "b", "r"]),
+        pl.Series("sign", [1, 1, -1]),
+        pl.Series("fixed_part", [None, None, -123_456], dtype=pl.Int64),
+    )
+    amounts = ("counted_charge", "standard")
+    frame = frame.with_columns(
+        pl.when(pl.col("sign") < 0).then(-pl.col(a)).otherwise(pl.col(a)).alias(a) for a in amounts
+    )
+    for at in ("case", "hospital_month"):
+        policy = rules(STYLES[0], money={"step": "fen", "at": at, "mode": "half_away_from_zero"})
+        plain = settle_month(case_rows(2), policy, VALUES).hospitals.to_dicts()[0]
+        found = settle_month(frame, policy, VALUES)
+        row = found.hospitals.to_dicts()[0]
+        assert row["payable"] == plain["payable"] - 123_456
+        assert (row["cases"], row["charge"], row["points"]) == (1, 500_000, "100")
+        assert found.cases["fund_part"].to_list()[2] == -123_456
 
 
 def test_floating_month_shares_the_month_amount() -> None:
