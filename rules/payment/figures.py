@@ -17,24 +17,25 @@ COMPARE = {"below": "<", "up_to": "≤", "over": ">", "at_least": "≥"}
 
 
 class Scale(NamedTuple):
-    """Points of a case of mean charge (per weight 1.0, or the score base), and the mean of all cases (fen)."""
+    """Points of a case of mean charge (per weight 1.0, or the score base), the mean of all cases (fen), and their ratio.
+
+    points_per_fen is scale ÷ M: the points that a fen of charge makes.
+    """
 
     points: Fraction
     mean_all: Fraction
-
-    @property
-    def points_per_fen(self) -> Fraction:
-        """Return scale ÷ M: the points that a fen of charge makes."""
-        return self.points / self.mean_all
+    points_per_fen: Fraction
 
 
 def scale_of(rules: Rules) -> Scale:
     """Return the scale of a policy's points."""
     if rules.weights is not None:
-        return Scale(Fraction(rules.weights.points_per_weight), fen(rules.weights.mean_all))
-    if rules.scores is not None:
-        return Scale(Fraction(rules.scores.base), fen(rules.scores.mean_all))
-    raise ValueError("a policy has weights or scores")
+        points, mean_all = Fraction(rules.weights.points_per_weight), fen(rules.weights.mean_all)
+    elif rules.scores is not None:
+        points, mean_all = Fraction(rules.scores.base), fen(rules.scores.mean_all)
+    else:
+        raise ValueError("a policy has weights or scores")
+    return Scale(points, mean_all, points / mean_all)
 
 
 class Figures:
@@ -151,11 +152,8 @@ def start_value(pool: Pool, month: str, decimals: Decimals | None = None) -> Fra
 def band_of(rule: ClassRule, weight: Fraction) -> Line:
     """Return the band of a class's line that a weight falls in; the bands are contiguous and the last is open."""
     for band in rule.line:
-        if band.weight_below is not None and weight >= Fraction(band.weight_below):
-            continue
-        if band.weight_up_to is not None and weight > Fraction(band.weight_up_to):
-            continue
-        return band
+        if band.upper is None or weight < band.upper[0] or (band.upper[1] and weight == band.upper[0]):
+            return band
     raise ValueError("the last band of a line is open")
 
 

@@ -31,7 +31,7 @@ class Linear(NamedTuple):
 
     def times(self, factor: Fraction) -> "Linear":
         """Return the line times a factor."""
-        return Linear(self.fixed * factor, self.per_fen * factor)
+        return self if factor == 1 else Linear(self.fixed * factor, self.per_fen * factor)
 
 
 def normal(t: Terms) -> Linear:

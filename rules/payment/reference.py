@@ -382,7 +382,7 @@ class _Pricing(Trace):
                 "at_least": ratio >= bound,
             }
             found = beyond[sign]
-            how = f"r = {yuan(charge)} ÷ {yuan(divisor)} = {figure(ratio)} {COMPARE[sign]} {bound}"
+            how = f"r = {yuan(charge)} ÷ {yuan(divisor)} = {figure(ratio)} {COMPARE[sign]} {figure(bound)}"
         if found:
             self.tell("病例类型", "case class", CLASS_TEXT[name], "case_class", name, how=how)
         return found
@@ -439,7 +439,7 @@ class _Pricing(Trace):
         """Return K: the ratio of the line, from the weight's band or from the charge of the top share."""
         if rule.top_share is not None:
             return self.cost_line(name) / self.divisor
-        return Fraction(band_of(rule, self.figures.weight(self.group or "")).edge[1])
+        return band_of(rule, self.figures.weight(self.group or "")).edge[1]
 
     # beside the score
 

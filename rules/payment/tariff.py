@@ -138,14 +138,15 @@ class _Reckoning:
         if rule.top_share is not None:
             return self.cost_line(name) + 1
         sign, bound = band_of(rule, self.weight).edge
-        edge = Fraction(bound) * self.divisor(self.ratio.classify)
+        edge = bound * self.divisor(self.ratio.classify)
         return {"below": ceil(edge) - 1, "up_to": floor(edge), "over": floor(edge) + 1, "at_least": ceil(edge)}[sign]
 
     def line(self, name: str, rule: LowRule | HighRule | None) -> Linear:
         """Return the points of a class."""
         own = self.f if rule is not None and rule.coefficient else Fraction(1)
         plain = rule is None or rule.pay in {"normal", "actual"}
-        score = self.score * self.auxiliary("normal" if plain else name)
+        x = self.auxiliary("normal" if plain else name)
+        score = self.score if x == 1 else self.score * x
         terms = Terms(score, self.f, own, self.figures.scale.points_per_fen)
         if rule is None or plain:
             return normal(terms).times(self.c.factor)
@@ -160,7 +161,7 @@ class _Reckoning:
     def k(self, rule: HighRule, name: str) -> Fraction:
         if rule.top_share is not None:
             return self.cost_line(name) / self.divisor(self.ratio.formula)
-        return Fraction(band_of(rule, self.weight).edge[1])
+        return band_of(rule, self.weight).edge[1]
 
 
 class TariffArrays(NamedTuple):

@@ -2,6 +2,8 @@
 
 import re
 from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -130,11 +132,18 @@ class Line(Model):
     over: Positive | None = term("倍率高于", "ratio over", "ratio", default=None)
     at_least: Positive | None = term("倍率不低于", "ratio at least", "ratio", default=None)
 
-    @property
-    def edge(self) -> tuple[str, Decimal]:
+    @cached_property
+    def edge(self) -> tuple[str, Fraction]:
         """Return the comparison (below, up_to, over, at_least) and the ratio it is made with."""
         given = [(key, bound) for key in EDGES.values() if (bound := getattr(self, key)) is not None]
-        return given[0]
+        return given[0][0], Fraction(given[0][1])
+
+    @cached_property
+    def upper(self) -> tuple[Fraction, bool] | None:
+        """Return the upper bound of weight and whether it belongs to the band; None where the band is open."""
+        if self.weight_up_to is not None:
+            return Fraction(self.weight_up_to), True
+        return None if self.weight_below is None else (Fraction(self.weight_below), False)
 
     @model_validator(mode="after")
     def _one(self) -> "Line":

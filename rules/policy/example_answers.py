@@ -184,7 +184,7 @@ def group_answers(figures: Figures, case: Discharge, group: str, paid: Priced) -
             level = case.text("hospital_level")
             auxiliary = case.auxiliary if case.auxiliary is not None else Fraction(1)
             divisor = figures.denominator(classes.ratio.classify, group, level, paid.coefficient * auxiliary, value)
-            found[f"{name}_line"] = Fraction(band_of(rule, figures.weight(group)).edge[1]) * divisor
+            found[f"{name}_line"] = band_of(rule, figures.weight(group)).edge[1] * divisor
     return found
 
 
