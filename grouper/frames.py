@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from grouper.fault import Text, UserError
 from grouper.scheme.pack import Scheme, load_scheme
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def group(claims: "pl.DataFrame | pa.Table", scheme: str | Path | Scheme) -> "pl
     mdc, adrg, drg, severity and reason. Raises UserError for an unknown scheme or a column of the wrong type.
     """
     import polars as pl
+    import pyarrow as pa
 
     from grouper.drg.batch import Grouper, group_arrow
     from grouper.drg.compile import compile_scheme
@@ -31,4 +33,12 @@ def group(claims: "pl.DataFrame | pa.Table", scheme: str | Path | Scheme) -> "pl
     grouper = Grouper(compile_scheme(loaded))
     if isinstance(claims, pl.DataFrame):
         return pl.DataFrame(group_arrow(claims.to_arrow(), grouper))
+    if not isinstance(claims, pa.Table):
+        kind = type(claims).__name__
+        raise UserError(
+            Text(
+                f"应为 polars DataFrame 或 Arrow Table，却是 {kind}",
+                f"needs a polars DataFrame or an Arrow Table, not {kind}",
+            )
+        )
     return group_arrow(claims, grouper)

@@ -31,7 +31,9 @@ _FIELDS = get_args(Field)
 _SCALARS = get_args(Scalar)
 _HALF_WIDTH = str.maketrans("（）｛｝，＝＜＞", "(){},=<>")
 _TOKEN = re.compile(r"(?P<blank>\s+)|(?P<number>\d+)|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>>=|<=|≥|≤|[(){},<>=∩])")
+_WORDS = frozenset({"and", "or", "not", "in"})
 _DEEPEST = 100
+_MOST_DIGITS = 9
 _OPERATORS: dict[str, Operator] = {">=": ">=", "≥": ">=", "<=": "<=", "≤": "<=", "<": "<", ">": ">", "=": "="}
 
 
@@ -246,14 +248,19 @@ class _Parser:
         return self._take().text
 
     def _set(self) -> str:
-        if self._next.kind != "word":
+        if self._next.kind != "word" or self._next.text.lower() in _WORDS:
             raise self._expected("集合编号", "the name of a set")
         return self._take().text
 
     def _integer(self) -> int:
         if self._next.kind != "number":
             raise self._expected("整数", "an integer")
-        return int(self._take().text)
+        token = self._take()
+        if len(token.text) > _MOST_DIGITS:
+            raise RuleSyntaxError(
+                token.start, f"整数超过{_MOST_DIGITS}位", f"an integer of more than {_MOST_DIGITS} digits"
+            )
+        return int(token.text)
 
     @property
     def _next(self) -> _Token:

@@ -136,7 +136,8 @@ class Grouper:
             procedure_crosswalk,
         )
         mdcs = [mdc.code for mdc in scheme.mdcs]
-        self._mdc_of_adrg = np.array([mdcs.index(adrg.parent) for adrg in compiled.adrgs], np.int16)
+        # The last entry is where a missing ADRG, -1, points.
+        self._mdc_of_adrg = np.array([*(mdcs.index(adrg.parent) for adrg in compiled.adrgs), k.MISSING], np.int16)
         self._dictionaries = {
             "status": pa.array(STATUSES),
             "mdc": pa.array(mdcs, pa.string()),
@@ -149,12 +150,17 @@ class Grouper:
     @property
     def columns(self) -> tuple[str, ...]:
         """Canonical claim columns the scheme asks for, besides the codes."""
-        scheme = self.compiled.scheme
+        head = self.compiled.scheme.head
         wanted = {name for name, scalar in NUMBER_COLUMNS.items() if scalar in self.compiled.scalars}
-        other_weight = {"birth_weight", "admission_weight"} - {scheme.head.newborn_weight}
-        wanted = (wanted | set(scheme.head.required) | {"sex"}) - other_weight
-        # Day age counts only where the age in years is 0 or missing.
-        return tuple(name for name in NUMBER_COLUMNS if name in wanted | ({"age"} if "age_days" in wanted else set()))
+        wanted |= {"sex", *head.required}
+        if wanted & {"birth_weight", "admission_weight"}:
+            wanted = (wanted - {"birth_weight", "admission_weight"}) | {head.newborn_weight}
+        if "birth_weight" in head.required:
+            wanted.add("age_days")
+        if "age_days" in wanted:
+            # Day age counts only where the age in years is 0 or missing.
+            wanted.add("age")
+        return tuple(name for name in NUMBER_COLUMNS if name in wanted)
 
     def group(self, batch: pa.RecordBatch) -> tuple[k.Answers, CodeNotes]:
         """Group one batch of canonical columns; an absent column is all-missing. Raises UserError on wrong types."""
@@ -168,7 +174,7 @@ class Grouper:
     def arrow(self, answers: k.Answers) -> pa.RecordBatch:
         """Return answers as dictionary-encoded columns: status, mdc, adrg, drg, severity, reason; null is none."""
         has_adrg = answers.adrg >= 0
-        mdc = np.where(has_adrg, self._mdc_of_adrg[answers.adrg], 0).astype(np.int16)
+        mdc = self._mdc_of_adrg[answers.adrg]
         coded: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]] = {
             "status": (answers.status, None),
             "mdc": (mdc, ~has_adrg),
@@ -185,7 +191,7 @@ class Grouper:
 
     def names(self, answers: k.Answers) -> dict[str, pa.DictionaryArray]:
         """Return the official names of MDC, ADRG and DRG as dictionary-encoded columns."""
-        mdc = np.where(answers.adrg >= 0, self._mdc_of_adrg[answers.adrg], k.MISSING)
+        mdc = self._mdc_of_adrg[answers.adrg]
         rows = {
             "mdc_name": (mdc, self.compiled.scheme.mdcs),
             "adrg_name": (answers.adrg, self.compiled.adrgs),
@@ -235,23 +241,31 @@ class Grouper:
 
 
 def _column(batch: pa.RecordBatch, name: str) -> k.Int32:
-    """Return a column of integers, missing ones negative; all-missing where there is no such column."""
+    """Return a column of whole numbers, missing ones negative; all-missing where there is no such column."""
     if name not in batch.schema.names or pa.types.is_null(batch.schema.field(name).type):
         return np.full(batch.num_rows, k.MISSING, np.int32)
     column = batch.column(name)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        # Departments come as text; only whole numbers can be compared.
+    kind = column.type
+    if name == "department" and _is_text(kind):
+        # Departments are named as offices like; only whole numbers can be compared.
         column = pc.if_else(pc.match_substring_regex(column, r"^\d{1,9}$"), column, None)
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or _is_text(kind)):
+        raise _not_whole(name, kind, kind)
     try:
         numbers: k.Int32 = column.cast(pa.int32()).fill_null(k.MISSING).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(
-            Text(
-                f"列 {name} 应为整数，却是 {column.type}：{error}",
-                f"column {name} should hold integers, not {column.type}: {error}",
-            )
-        ) from error
+        raise _not_whole(name, kind, error) from error
     return numbers
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _not_whole(name: str, kind: pa.DataType, why: object) -> UserError:
+    return UserError(
+        Text(f"列 {name} 应为整数，却是 {kind}：{why}", f"column {name} should hold whole numbers, not {kind}: {why}")
+    )
 
 
 def _read_codes(
@@ -283,24 +297,22 @@ def _as_lists(column: pa.Array, name: str) -> pa.Array:
 
 
 def _as_dictionary(values: pa.Array, name: str) -> pa.DictionaryArray:
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if not (_is_text(kind) or pa.types.is_null(kind)):
+        raise UserError(
+            Text(f"列 {name} 的编码应为文本，却是 {kind}", f"codes of column {name} should be text, not {kind}")
+        )
     if pa.types.is_dictionary(values.type):
         return values
-    if pa.types.is_null(values.type):
-        values = values.cast(pa.string())
-    if not (
-        pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type)
-    ):
-        raise UserError(
-            Text(
-                f"列 {name} 的编码应为文本，却是 {values.type}",
-                f"codes of column {name} should be text, not {values.type}",
-            )
-        )
     return values.cast(pa.large_string()).dictionary_encode()
 
 
 def group_arrow(table: pa.Table, grouper: Grouper) -> pa.Table:
     """Group a table of canonical columns, row by row. Returns case_id, where there is one, and the six answers."""
+    repeated = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
+    if repeated:
+        listed = ", ".join(repeated)
+        raise UserError(Text(f"列名重复：{listed}", f"columns that stand there twice: {listed}"))
     used = [name for name in ("case_id", "diagnoses", "procedures", *grouper.columns) if name in table.column_names]
     batches = []
     for batch in table.select(used).to_batches():

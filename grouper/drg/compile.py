@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from grouper.drg import kernel as k
 from grouper.drg.clauses import Clause, CodeFact, CountFact, Fact, LevelFact, NumberFact, clauses, conjunction
+from grouper.fault import Text, UserError
 from grouper.rule_language import Field
 from grouper.scheme.pack import RuleRow, Scheme
 
@@ -97,16 +98,25 @@ def _spell_out(scheme: Scheme) -> _Rules:
     adrg_clauses: list[tuple[int, Clause]] = []
     drg_clauses: list[list[tuple[int, Clause]]] = []
     for mdc in scheme.mdcs:
-        gate = clauses(mdc.rule)
+        gate = _clauses_of(mdc)
         for adrg in scheme.adrgs.get(mdc.code, ()):
-            adrg_clauses += [(len(adrgs), clause) for clause in conjunction([gate, clauses(adrg.rule)])]
+            adrg_clauses += [(len(adrgs), clause) for clause in _clauses_of(adrg, gate)]
             inside = scheme.drgs.get(adrg.code, ())
             drg_clauses.append(
-                [(len(drgs) + at, clause) for at, drg in enumerate(inside) for clause in clauses(drg.rule)]
+                [(len(drgs) + at, clause) for at, drg in enumerate(inside) for clause in _clauses_of(drg)]
             )
             adrgs.append(adrg)
             drgs.extend(inside)
     return _Rules(tuple(adrgs), tuple(drgs), adrg_clauses, drg_clauses)
+
+
+def _clauses_of(row: RuleRow, gate: list[Clause] | None = None) -> list[Clause]:
+    """Return the clauses of a row's rule, and of its MDC's gate; a rule too large to spell out is named."""
+    try:
+        return conjunction([[frozenset()] if gate is None else gate, clauses(row.rule)])
+    except UserError as error:
+        faults = [Text(f"{row.code}：{fault.zh}", f"{row.code}: {fault.en}") for fault in error.faults]
+        raise UserError(faults) from error
 
 
 def _is_principal(fact: Fact) -> bool:

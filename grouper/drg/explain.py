@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from grouper.codes import CodeList, fold
 from grouper.drg.answer import REASONS, CaseGroup
 from grouper.drg.reference import Case, Record, Tested, Tried, group_case, holds
 from grouper.fault import Text
-from grouper.rule_language import Comparison, Count, Membership, Rule, atoms
+from grouper.rule_language import Always, Comparison, Count, Membership, Rule, atoms
 from grouper.scheme.pack import RuleRow, Scheme
 
 _STATUS = {
@@ -102,6 +103,12 @@ def _case_lines(case: Case) -> Iterator[Text]:
         for code in codes:
             label = _named(code, code_list)
             yield Text(f"{_FIELD[field].zh}：{label}", f"{_FIELD[field].en}: {label}")
+        if field == "ZYSS" and case.first_procedure != case.principal_procedure:
+            label = _named(case.first_procedure, code_list)
+            yield Text(
+                f"第一手术操作：{label}（本方案不以其分组，视同没有主要手术操作）",
+                f"first procedure: {label} (the scheme does not group by it: there is no principal procedure)",
+            )
     for scalar, value in case.numbers.items():
         if value is not None:
             yield Text(f"{_NUMBER[scalar].zh}：{value}", f"{_NUMBER[scalar].en}: {value}")
@@ -146,7 +153,7 @@ def _passed_over(codes: list[str]) -> Iterator[Text]:
 def _tried_line(tried: Tried, case: Case) -> Text:
     row = tried.row
     name = f"{row.code} {row.name}".rstrip()
-    if not row.text:
+    if isinstance(row.rule, Always):
         return Text(f"✓ {name}：无条件", f"✓ {name}: no condition")
     mark = "✓" if tried.holds else "✗"
     decisive = [test for test in tried.tested if test.holds == tried.holds] or list(tried.tested)
@@ -261,6 +268,8 @@ def _change(what: Text, other: CaseGroup, group: CaseGroup) -> Iterator[Text]:
 def _single_changes(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Record]]:
     diagnoses, procedures = list(record.diagnoses or ()), list(record.procedures or ())
     for at, code in enumerate(diagnoses[1:], start=1):
+        if not fold(code or ""):
+            continue
         rest = [*diagnoses[:at], *diagnoses[at + 1 :]]
         yield Text(f"去掉其他诊断 {code}", f"without other diagnosis {code}"), replace(record, diagnoses=rest)
         yield (
@@ -268,6 +277,8 @@ def _single_changes(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Reco
             replace(record, diagnoses=[code, *rest]),
         )
     for at, code in enumerate(procedures):
+        if not fold(code or ""):
+            continue
         rest = [*procedures[:at], *procedures[at + 1 :]]
         yield Text(f"去掉手术操作 {code}", f"without procedure {code}"), replace(record, procedures=rest)
         if at:
@@ -284,8 +295,9 @@ def _added_complications(scheme: Scheme, record: Record, diagnoses: list[str | N
         for code, complication in scheme.complications.items():
             table = complication.exclusion
             if complication.level == level and not (table and principal in scheme.exclusions[table]):
+                such = scheme.diagnosis_codes.spelling(code)
                 yield (
-                    Text(f"另有计入的 {level}（如 {code}）", f"with a counted {level} (such as {code})"),
+                    Text(f"另有计入的 {level}（如 {such}）", f"with a counted {level} (such as {such})"),
                     replace(record, diagnoses=[*diagnoses, code]),
                 )
                 break
@@ -294,13 +306,8 @@ def _added_complications(scheme: Scheme, record: Record, diagnoses: list[str | N
 def _other_numbers(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Record]]:
     """Yield the record with other numbers, nearest first: the values on both sides of what the scheme compares."""
     fields = {**_RECORD_FIELD, "XSRTZ": scheme.head.newborn_weight}
-    limits: dict[str, set[int]] = {}
-    for row in scheme.rule_rows():
-        for atom in atoms(row.rule):
-            if isinstance(atom, Comparison) and atom.scalar in fields:
-                limits.setdefault(atom.scalar, set()).update((atom.value - 1, atom.value, atom.value + 1))
-    for scalar, values in limits.items():
-        now = getattr(record, fields[scalar])
+    for scalar, values in _limits(scheme).items():
+        now = getattr(record, fields[scalar]) if scalar in fields else None
         if now is None or (scalar == "XSRTL" and record.age):
             continue
         for value in sorted(values - {now}, key=lambda value: abs(value - now)):
@@ -310,3 +317,14 @@ def _other_numbers(scheme: Scheme, record: Record) -> Iterator[tuple[Text, Recor
                     Text(f"{_NUMBER[scalar].zh}为 {value}", f"{_NUMBER[scalar].en} {value}"),
                     replace(record, **change),
                 )
+
+
+@lru_cache(maxsize=8)
+def _limits(scheme: Scheme) -> dict[str, set[int]]:
+    """Return the values around every number that the scheme's rules compare with, by scalar."""
+    limits: dict[str, set[int]] = {}
+    for row in scheme.rule_rows():
+        for atom in atoms(row.rule):
+            if isinstance(atom, Comparison):
+                limits.setdefault(atom.scalar, set()).update((atom.value - 1, atom.value, atom.value + 1))
+    return limits

@@ -71,9 +71,9 @@ class Case:
         self.principal_diagnosis = diagnoses[0] if diagnoses else ""
         self.other_diagnoses = [code for code in diagnoses[1:] if code]
         self.other_procedures = procedures[1:]
-        self.principal_procedure = procedures[0] if procedures else ""
-        if self.principal_procedure in scheme.not_grouped_procedures:
-            self.principal_procedure = ""
+        self.first_procedure = procedures[0] if procedures else ""
+        counts = self.first_procedure not in scheme.not_grouped_procedures
+        self.principal_procedure = self.first_procedure if counts else ""
         weight = record.birth_weight if scheme.head.newborn_weight == "birth_weight" else record.admission_weight
         age = _measured(record.age)
         self.numbers: dict[str, int | None] = {

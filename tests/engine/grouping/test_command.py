@@ -74,13 +74,11 @@ def test_interrupted_runs_leave_the_former_result(city: Path, tmp_path: Path, ho
     out = tmp_path / "out"
     assert drgdip("group", city / "2026-01.parquet", "--scheme", "chs-drg-2.0", "--out", out).returncode == 0
     before = (out / "summary.json").read_bytes()
-    inputs = tmp_path / "large"
-    inputs.mkdir()
-    month = pl.read_parquet(city / "2026-01.parquet")
-    for copy in range(200):
-        month.with_columns(pl.col("case_id") + f"-{copy}").write_parquet(inputs / f"{copy:03}.parquet")
+    month = pl.read_parquet(city / "2026-01.parquet").select("case_id", "sex", "age", "diagnoses", "procedures")
+    copies = pl.concat(month.with_columns(pl.col("case_id") + f"-{copy}") for copy in range(1000))
+    copies.write_parquet(tmp_path / "large.parquet")
     running = subprocess.Popen(
-        [*DRGDIP, "group", str(inputs), "--scheme", "chs-drg-2.0", "--out", str(out)],
+        [*DRGDIP, "group", str(tmp_path / "large.parquet"), "--scheme", "chs-drg-2.0", "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while running.poll() is None and not list(tmp_path.glob(".out.new-*")):
