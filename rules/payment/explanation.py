@@ -30,16 +30,25 @@ class Step(NamedTuple):
 
 
 class Trace:
-    """The steps told so far; `path` is the key path of the rule, whose source the policy knows."""
+    """The steps told so far. Where nobody asked for steps, none is kept and no figure is printed."""
 
-    def __init__(self, resolved: Resolved) -> None:
-        self.resolved = resolved
+    def __init__(self, resolved: Resolved, *, telling: bool) -> None:
+        self.resolved, self.telling = resolved, telling
         self.steps: list[Step] = []
 
     def tell(self, zh: str, en: str, result: str | Text, *path: str | int, how: str = "") -> None:
-        """Add a step."""
-        said = Text(result, result) if isinstance(result, str) else result
-        self.steps.append(Step(Text(zh, en), how, said, self.resolved.source(*path) if path else None))
+        """Add a step; `path` is the key path of the rule, whose source the policy knows."""
+        if self.telling:
+            said = Text(result, result) if isinstance(result, str) else result
+            self.steps.append(Step(Text(zh, en), how, said, self.resolved.source(*path) if path else None))
+
+    def figure(self, number: Fraction | int | Decimal) -> str:
+        """Print a figure of a step."""
+        return figure(number) if self.telling else ""
+
+    def yuan(self, amount: Fraction | int) -> str:
+        """Print an amount (exact fen) of a step in yuan."""
+        return yuan(amount) if self.telling else ""
 
 
 def figure(number: Fraction | int | Decimal, decimals: int = 6) -> str:

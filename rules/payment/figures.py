@@ -17,7 +17,7 @@ COMPARE = {"below": "<", "up_to": "≤", "over": ">", "at_least": "≥"}
 
 
 class Scale(NamedTuple):
-    """Points of a case of mean charge (per weight 1.0, or the score base), the mean of all cases (fen), and their ratio.
+    """Points of a case of mean charge (per weight 1.0, or the score base), and the mean of all cases (fen).
 
     points_per_fen is scale ÷ M: the points that a fen of charge makes.
     """

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rules.fault import Text, UserError
 from rules.money import round_fen
 from rules.payment.discharge import Discharge, days_of, fixed_price, holds
-from rules.payment.explanation import ANSWER, CLASS_TEXT, Step, Trace, figure, yuan
+from rules.payment.explanation import ANSWER, CLASS_TEXT, Step, Trace
 from rules.payment.figures import COMPARE, Figures, band_of, rounded
 from rules.policy.cases import Excluded, Factor, FixedPrice, HighRule, Kind, LowRule, OtherGroup, OwnFunding, PerDiem
 from rules.policy.resolve import Resolved
@@ -60,16 +60,19 @@ class Ordinary(NamedTuple):
     official: str = "formula"
 
 
-def price(case: Discharge, resolved: Resolved, tables: Tables) -> Priced:
-    """Pay one case under one day's rules. UserError for what the policy or its tables do not give."""
-    return _Pricing(case, resolved, tables).priced()
+def price(case: Discharge, resolved: Resolved, tables: Tables, *, telling: bool = True) -> Priced:
+    """Pay one case under one day's rules, with its steps unless `telling` is off.
+
+    UserError for what the policy or its tables do not give.
+    """
+    return _Pricing(case, resolved, tables, telling=telling).priced()
 
 
 class _Pricing(Trace):
     """The pricing of one case: the group it is paid as, its coefficient, and the steps told so far."""
 
-    def __init__(self, case: Discharge, resolved: Resolved, tables: Tables) -> None:
-        super().__init__(resolved)
+    def __init__(self, case: Discharge, resolved: Resolved, tables: Tables, *, telling: bool) -> None:
+        super().__init__(resolved, telling=telling)
         self.case, self.rules, self.figures = case, resolved.rules, Figures(resolved.rules, tables)
         self.scale, self.tables = self.figures.scale, tables
         self.by_charge = case.pool.point_value.start.unit == "charge_yuan"
@@ -82,9 +85,13 @@ class _Pricing(Trace):
     def priced(self) -> Priced:
         case = self.case
         if case.taken_out:
-            how = f"{yuan(case.charge + case.taken_out)} - {yuan(case.taken_out)}"
+            how = f"{self.yuan(case.charge + case.taken_out)} - {self.yuan(case.taken_out)}"
             self.tell(
-                "扣除单独支付项目后的费用", "charge less separate items", yuan(case.charge), "separate_items", how=how
+                "扣除单独支付项目后的费用",
+                "charge less separate items",
+                self.yuan(case.charge),
+                "separate_items",
+                how=how,
             )
         decided = self.decided()
         if decided is not None:
@@ -110,7 +117,7 @@ class _Pricing(Trace):
         paid = self.case.basis if decision == "by_item" else amount
         if paid is None:
             raise UserError(Text("特例单议的调整标准缺金额", "an adjusted standard needs its amount"))
-        self.tell("特例单议", "special-case review", yuan(paid), "special_case", how=decision)
+        self.tell("特例单议", "special-case review", self.yuan(paid), "special_case", how=decision)
         return paid
 
     def takes(self, kind: Kind) -> bool:
@@ -139,7 +146,7 @@ class _Pricing(Trace):
             return "outside", Fraction(case.basis)
         if isinstance(treatment, Factor):
             self.factor = Fraction(treatment.factor)
-            self.tell("折扣", "factor", figure(self.factor), "kinds", n)
+            self.tell("折扣", "factor", self.figure(self.factor), "kinds", n)
         elif isinstance(treatment, OtherGroup):
             self.group = treatment.groups[self.group or ""]
             self.tell("按病组支付", "paid as group", self.group, "kinds", n)
@@ -156,13 +163,13 @@ class _Pricing(Trace):
             before = max(before, band.up_to_day or 0)
             total += count * Fraction(band.daily) * 100
             told.append(f"{band.daily} × {count}")
-        self.tell("床日标准", "per diem", yuan(total), "kinds", n, how=" + ".join(told))
+        self.tell("床日标准", "per diem", self.yuan(total), "kinds", n, how=" + ".join(told))
         return min(total, Fraction(self.case.charge)) if rule.cap_at_charge else total
 
     def outside(self, kind: str | None, funding: str, amount: Fraction) -> Priced:
         """Return the result of a case paid as money (fen)."""
         standard = self.money(amount)
-        self.tell("支付标准", "payment standard", yuan(standard), "money", how=yuan(amount))
+        self.tell("支付标准", "payment standard", self.yuan(standard), "money", how=self.yuan(amount))
         result = standard - self.case.basis
         return Priced(
             kind=kind,
@@ -186,16 +193,21 @@ class _Pricing(Trace):
         points = rounded(ordinary.points + self.added_points(), self.rules.money.points)
         formula = self.money(points * value)
         if ordinary.money is None:
-            standard, how = formula, f"{figure(points)} × {yuan(value)}"
-            self.tell("支付标准", "payment standard", yuan(standard), "money", how=how)
+            standard, how = formula, f"{self.figure(points)} × {self.yuan(value)}"
+            self.tell("支付标准", "payment standard", self.yuan(standard), "money", how=how)
         else:
             standard = self.money(ordinary.money)
-            self.tell("支付标准（点外资金）", "payment standard, money outside points", yuan(standard), "money")
+            self.tell("支付标准（点外资金）", "payment standard, money outside points", self.yuan(standard), "money")
             formula = standard if self.group is None else formula
         extra, basis = self.money(self.extra), case.basis
         official = 0 if ordinary.official == "zero" else standard + self.comparable * extra - basis
-        self.tell("公式盈亏", "result by formula", yuan(formula - basis), how=f"{yuan(formula)} - {yuan(basis)}")
-        self.tell("正式盈亏", "official result", yuan(official))
+        self.tell(
+            "公式盈亏",
+            "result by formula",
+            self.yuan(formula - basis),
+            how=f"{self.yuan(formula)} - {self.yuan(basis)}",
+        )
+        self.tell("正式盈亏", "official result", self.yuan(official))
         even = self.break_even()
         counts = ordinary.money is None
         return Priced(
@@ -231,12 +243,16 @@ class _Pricing(Trace):
         share = Fraction(rule.factor) * self.factor
         if rule.pay == "actual":
             self.tell(
-                "未入组", "no group", yuan(case.basis * share), "blank_group", how=f"{yuan(case.basis)} × {share}"
+                "未入组",
+                "no group",
+                self.yuan(case.basis * share),
+                "blank_group",
+                how=f"{self.yuan(case.basis)} × {share}",
             )
             return Ordinary("ungrouped", NONE, money=case.basis * share)
         points = case.charge * self.scale.points_per_fen * share
-        how = f"{self.cost_told(Fraction(case.charge))} × {figure(share)}"
-        self.tell("未入组点数", "points without a group", figure(points), "blank_group", how=how)
+        how = f"{self.cost_told(Fraction(case.charge))} × {self.figure(share)}"
+        self.tell("未入组点数", "points without a group", self.figure(points), "blank_group", how=how)
         return Ordinary("ungrouped", points)
 
     def grouped(self, group: str) -> Ordinary:
@@ -246,7 +262,7 @@ class _Pricing(Trace):
         self.tell_score(group)
         given, level = case.coefficient, case.text("hospital_level")
         self.f = self.figures.coefficient(level, case.text("hospital_id"), group) if given is None else given
-        self.tell("医疗机构系数 f", "hospital coefficient f", figure(self.f), "hospital_coefficient")
+        self.tell("医疗机构系数 f", "hospital coefficient f", self.figure(self.f), "hospital_coefficient")
         normal = self.normal_points()
         self.extra, tested = self.exclusion(group)
         if classes is None or self.exempt:
@@ -266,17 +282,17 @@ class _Pricing(Trace):
 
     def tell_score(self, group: str) -> None:
         if self.figures.by_weight:
-            weight = figure(self.figures.weight(group))
+            weight = self.figure(self.figures.weight(group))
             self.tell(f"病组 {group} 的权重 RW", f"weight RW of group {group}", weight, "weights")
             self.tell(
                 "基础点数 S",
                 "base points S",
-                figure(self.score),
+                self.figure(self.score),
                 "weights",
-                how=f"{weight} × {figure(self.scale.points)}",
+                how=f"{weight} × {self.figure(self.scale.points)}",
             )
         else:
-            self.tell(f"病种 {group} 的分值 S", f"score S of group {group}", figure(self.score), "scores")
+            self.tell(f"病种 {group} 的分值 S", f"score S of group {group}", self.figure(self.score), "scores")
 
     def auxiliary(self, name: str) -> Fraction:
         """Return the auxiliary coefficient of a class: of several sub-types the highest."""
@@ -292,8 +308,10 @@ class _Pricing(Trace):
     def normal_points(self) -> Fraction:
         x = self.auxiliary("normal")
         points = self.score * self.f * x * self.factor
-        how = " × ".join(figure(part) for part in (self.score, self.f, x, self.factor) if part != 1 or part is self.f)
-        self.tell("正常病例点数", "points of a normal case", figure(points), how=how)
+        how = " × ".join(
+            self.figure(part) for part in (self.score, self.f, x, self.factor) if part != 1 or part is self.f
+        )
+        self.tell("正常病例点数", "points of a normal case", self.figure(points), how=how)
         return points
 
     def exclusion(self, group: str) -> tuple[Fraction, Fraction]:
@@ -310,13 +328,13 @@ class _Pricing(Trace):
                 "除外支付：费用",
                 "exclusion payment: charge",
                 high,
-                f"{yuan(charge)} > {rule.charge_over} × {yuan(mean)}",
+                f"{self.yuan(charge)} > {rule.charge_over} × {self.yuan(mean)}",
             ),
             (
                 "除外支付：占比",
                 "exclusion payment: share",
                 listed,
-                f"{yuan(total)} > {rule.share_over} × {yuan(charge)}",
+                f"{self.yuan(total)} > {rule.share_over} × {self.yuan(charge)}",
             ),
         ):
             self.tell(zh, en, ANSWER[met], "exclusion", how=how)
@@ -331,7 +349,11 @@ class _Pricing(Trace):
             raise UserError(Text(zh, f"exclusion payment needs mean_{kind} of group {group}: the table has none"))
         extra = max(NONE, cost - known[kind])
         self.tell(
-            "除外支付金额", "exclusion payment", yuan(extra), "exclusion", how=f"{yuan(cost)} - {yuan(known[kind])}"
+            "除外支付金额",
+            "exclusion payment",
+            self.yuan(extra),
+            "exclusion",
+            how=f"{self.yuan(cost)} - {self.yuan(known[kind])}",
         )
         return extra
 
@@ -363,7 +385,7 @@ class _Pricing(Trace):
             if rule is not None and self.beyond(name, rule, charge, divisor):
                 return name, rule, charge / divisor
         ratio = tested / divisor
-        how = f"r = {yuan(tested)} ÷ {yuan(divisor)} = {figure(ratio)}"
+        how = self.ratio_told(tested, divisor)
         self.tell("病例类型", "case class", CLASS_TEXT["normal"], "case_class", how=how)
         return "normal", None, ratio
 
@@ -371,7 +393,7 @@ class _Pricing(Trace):
         """Tell whether a case lies beyond the line of a class."""
         if rule.top_share is not None:
             line = self.cost_line(name)
-            found, how = charge > line, f"{yuan(charge)} > {yuan(line)}"
+            found, how = charge > line, f"{self.yuan(charge)} > {self.yuan(line)}"
         else:
             sign, bound = band_of(rule, self.figures.weight(self.group or "")).edge
             ratio = charge / divisor
@@ -382,7 +404,7 @@ class _Pricing(Trace):
                 "at_least": ratio >= bound,
             }
             found = beyond[sign]
-            how = f"r = {yuan(charge)} ÷ {yuan(divisor)} = {figure(ratio)} {COMPARE[sign]} {figure(bound)}"
+            how = f"{self.ratio_told(charge, divisor)} {COMPARE[sign]} {self.figure(bound)}"
         if found:
             self.tell("病例类型", "case class", CLASS_TEXT[name], "case_class", name, how=how)
         return found
@@ -393,8 +415,11 @@ class _Pricing(Trace):
             raise UserError(Text(zh, f"the cost line of {name} comes from the group's cases: none is given"))
         return Fraction(self.case.cost_lines[name])
 
+    def ratio_told(self, charge: Fraction, divisor: Fraction) -> str:
+        return f"r = {self.yuan(charge)} ÷ {self.yuan(divisor)} = {self.figure(charge / divisor)}"
+
     def cost_told(self, charge: Fraction) -> str:
-        return f"{yuan(charge)} ÷ {yuan(self.scale.mean_all)} × {figure(self.scale.points)}"
+        return f"{self.yuan(charge)} ÷ {self.yuan(self.scale.mean_all)} × {self.figure(self.scale.points)}"
 
     def class_points(self, rule: LowRule | HighRule, name: str, charge: Fraction) -> Fraction:
         """Return the points of a low, high or extreme case by the formula its class names."""
@@ -404,7 +429,7 @@ class _Pricing(Trace):
             points, how = self.capped(rule, name)
         else:
             points, how = self.ratio_points(rule, name, charge)
-        self.tell("点数", "points", figure(points), "case_class", name, how=how)
+        self.tell("点数", "points", self.figure(points), "case_class", name, how=how)
         return points
 
     def ratio_points(self, rule: LowRule | HighRule, name: str, charge: Fraction) -> tuple[Fraction, str]:
@@ -412,14 +437,16 @@ class _Pricing(Trace):
         f, own = self.f, self.f if rule.coefficient else ONE
         score, r = self.score * self.auxiliary(name), charge / self.divisor
         if isinstance(rule, LowRule):
-            return score * r * own, f"{figure(score)} × {figure(r)} × {figure(own)}"
+            return score * r * own, f"{self.figure(score)} × {self.figure(r)} × {self.figure(own)}"
         k = self.line(rule, name)
         if rule.pay == "linear_add":
-            how = f"{figure(score)} × {figure(f)} + ({figure(r)} - {figure(k)}) × {figure(score)}"
+            how = f"{self.figure(score)} × ({self.figure(f)} + {self.figure(r)} - {self.figure(k)})"
             return score * f + (r - k) * score, how
         if rule.pay == "excess":
-            return score * (r - k + 1) * own, f"{figure(score)} × ({figure(r)} - {figure(k)} + 1) × {figure(own)}"
-        how = f"{self.cost_told(charge)} - ({figure(k)} - 1) × {figure(score)} × {figure(f)}"
+            return score * (
+                r - k + 1
+            ) * own, f"{self.figure(score)} × ({self.figure(r)} - {self.figure(k)} + 1) × {self.figure(own)}"
+        how = f"{self.cost_told(charge)} - ({self.figure(k)} - 1) × {self.figure(score)} × {self.figure(f)}"
         return charge * self.scale.points_per_fen - (k - 1) * score * f, how
 
     @property
@@ -430,9 +457,7 @@ class _Pricing(Trace):
 
     def capped(self, rule: HighRule, name: str) -> tuple[Fraction, str]:
         mean, k = self.figures.mean(self.group or ""), self.line(rule, name)
-        how = (
-            f"{yuan(mean)} × {figure(k)} × {figure(self.f)} × {figure(self.scale.points)} ÷ {yuan(self.scale.mean_all)}"
-        )
+        how = f"{self.cost_told(mean)} × {self.figure(k)} × {self.figure(self.f)}"
         return mean * k * self.f * self.scale.points_per_fen, how
 
     def line(self, rule: HighRule, name: str) -> Fraction:
@@ -449,7 +474,7 @@ class _Pricing(Trace):
             names = {self.group} if rule.by == "group" else self.case.items
             found = sum((Fraction(points) for name, points in rule.points.items() if name in names), NONE)
             if found:
-                self.tell("加成分值", "added points", figure(found), "added_points", n, how=rule.id)
+                self.tell("加成分值", "added points", self.figure(found), "added_points", n, how=rule.id)
             total += found
         return total
 
@@ -459,8 +484,8 @@ class _Pricing(Trace):
             return None, None
         z = self.f * self.case.value * self.scale.points_per_fen
         charge = self.score * self.f * self.auxiliary("normal") * self.case.value
-        mean, scale = yuan(self.scale.mean_all), figure(self.scale.points)
-        how = f"{figure(self.f)} × {yuan(self.case.value)} ÷ ({mean} ÷ {scale})"
-        self.tell("零点比 Z", "break-even ratio Z", figure(z), how=how)
-        self.tell("盈亏平衡费用", "charge at which the hospital breaks even", yuan(charge))
+        mean, scale = self.yuan(self.scale.mean_all), self.figure(self.scale.points)
+        how = f"{self.figure(self.f)} × {self.yuan(self.case.value)} ÷ ({mean} ÷ {scale})"
+        self.tell("零点比 Z", "break-even ratio Z", self.figure(z), how=how)
+        self.tell("盈亏平衡费用", "charge at which the hospital breaks even", self.yuan(charge))
         return z, charge

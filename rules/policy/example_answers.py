@@ -144,7 +144,7 @@ def case_answers(policy: Policy, resolved: Resolved, given: Given) -> Answers:
         decision=decision(given),
         at_clearing=given.values.get("at_clearing") is True,
     )
-    paid = price(case, resolved, tables)
+    paid = price(case, resolved, tables, telling=False)
     found: dict[str, object] = {
         "class": paid.case_class,
         "kind": paid.kind or "",

@@ -54,7 +54,7 @@ def expected(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
             at_clearing=given.at_clearing,
             **item_figures(lines[claim["case_id"]], rules),
         )
-        paid = price(case, resolved, tables)
+        paid = price(case, resolved, tables, telling=False)
         decimals = SHOWN_DECIMALS if rules.money.points is None else rules.money.points.decimals
         shown = round_decimals(
             paid.points, decimals, rules.money.mode if rules.money.points is None else rules.money.points.mode
