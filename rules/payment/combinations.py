@@ -92,7 +92,7 @@ def key_columns(sought: Sought, people: People | None) -> pl.DataFrame:
         columns["added"] = sought.items["item_points"]
     if rules.case_class is not None and rules.case_class.ratio.value is not None:
         columns["value"] = pl.Series(sought.pair)
-    return pl.DataFrame(columns).with_columns(cost_lines(sought).get_columns())
+    return pl.DataFrame(columns).with_columns(cost_lines(sought.work, rules, sought.month).get_columns())
 
 
 def paid_group(sought: Sought) -> pl.Series:
@@ -160,17 +160,17 @@ def auxiliary_coefficients(tables: Tables) -> list[Fraction]:
     return sorted(set(tables.auxiliary.values()))
 
 
-def cost_lines(sought: Sought) -> pl.DataFrame:
+def cost_lines(work: pl.DataFrame, rules: Rules, month: pl.Series) -> pl.DataFrame:
     """Return for each case the charge (fen) of its group's line for classes decided by a top share.
 
     Of n cases at most the share × n with the highest charges lie above the line: it is the charge of the case next in
     order, so that equal charges are treated alike. Cases are those of the same month or of the frame, as declared.
     """
-    classes, work = sought.rules.case_class, sought.work
-    rules = {} if classes is None else {"high": classes.high, "extreme": classes.extreme}
-    among = [sought.month.alias("month")] if classes is not None and classes.top_share_among == "month" else []
+    classes = rules.case_class
+    by_class = {} if classes is None else {"high": classes.high, "extreme": classes.extreme}
+    among = [month.alias("month")] if classes is not None and classes.top_share_among == "month" else []
     lines = []
-    for name, rule in rules.items():
+    for name, rule in by_class.items():
         if rule is not None and rule.top_share is not None:
             share = Fraction(rule.top_share)
             charges = pl.col("charge").filter(counts(work))
