@@ -6,9 +6,19 @@ READY := .venv/.ready
 
 .PHONY: demo test test-heavy lint bench bundle clean
 
+# A synthetic city's year: its claims made, grouped under 2.0 beside 3.0, priced month by month, cleared.
+POLICY := rules/policies/synthetic-city/policy.toml
+
 demo: $(READY)
-	$(BIN)/drgdip synth --claims 300000 --seed 1 --out demo/city
+	rm -rf demo/priced
+	$(BIN)/drgdip synth --claims 100000 --years 2026 --seed 1 --out demo/city
 	$(BIN)/drgdip group demo/city/claims --scheme chs-drg-2.0 --compare chs-drg-3.0 --out demo/grouped
+	set -e; earlier=; for month in 01 02 03 04 05 06 07 08 09 10 11 12; do \
+		$(BIN)/drgdip price demo/grouped --claims demo/city/claims --policy $(POLICY) --month 2026-$$month \
+			$$earlier --out demo/priced/2026-$$month; \
+		earlier="$$earlier --earlier demo/priced/2026-$$month"; \
+	done
+	$(BIN)/drgdip clear demo/priced/* --policy $(POLICY) --year 2026 --out demo/cleared
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not heavy"
@@ -23,6 +33,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.grouping
+	$(BIN)/python -m benchmarks.clearing
 
 # A folder of wheels, drgdip's own among them, for machines without a network; see README.
 bundle: $(READY)
