@@ -90,7 +90,11 @@ def put(document: dict[str, Any], change: Mapping[str, Any], valid: tuple[date, 
     series = old if is_series(old) else [] if old is None else series
     new = entry(change, valid, folder)
     kept = [part for e in series for part in outside(e, series, new, valid)]
-    node[last] = sorted([*kept, *([] if change.get("remove") else [new])], key=lambda e: e["from"])
+    series = sorted([*kept, *([] if change.get("remove") else [new])], key=lambda e: e["from"])
+    if series:
+        node[last] = series
+    else:
+        node.pop(last, None)
 
 
 def step(node: object, name: str) -> Any:  # noqa: ANN401 (a node of a TOML document)

@@ -169,9 +169,10 @@ def test_a_reform_changes_only_what_it_says(tmp_path: Path) -> None:
 
 
 def test_a_reform_may_end_a_rule(tmp_path: Path) -> None:
-    assert reformed(tmp_path, ("hospital_coefficient", "from = 2026-07-01\nremove = true"))[0][:3] == (
-        "hospital_coefficient.by", JULY, VALID[1]
-    )  # fmt: skip
+    later = reformed(tmp_path, ("hospital_coefficient", "from = 2026-07-01\nremove = true"))
+    assert later[0][:3] == ("hospital_coefficient.by", JULY, VALID[1])
+    always = reformed(tmp_path, ("hospital_coefficient", "remove = true"))
+    assert {(one.since, one.until, one.after) for one in always} == {(*VALID, None)}
 
 
 @pytest.mark.parametrize(
