@@ -57,4 +57,4 @@ def exact_points(priced: pl.DataFrame) -> list[Fraction]:
 
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_kernel_equals_reference(tmp_path: Path, family: str) -> None:
-    compare(tmp_path, family, 1500, 7)
+    compare(tmp_path, family, 20_000, 7)
