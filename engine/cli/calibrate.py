@@ -13,7 +13,7 @@ from engine.cli.options import Json, Lang, say
 def calibrate(
     claims: Annotated[list[Path], typer.Argument(help="Claims of past years: files, or folders of them.")],
     scheme: Annotated[str, typer.Option("--scheme", help="Id of a scheme or the folder of a pack.")],
-    policy: Annotated[Path, typer.Option(help="Policy file; its [calibration] says how.")],
+    policy: Annotated[Path, typer.Option(help="Policy file or shipped id; its calibration table says how.")],
     out: Annotated[Path, typer.Option(help="Table of weights or scores to write; a summary goes beside it.")],
     grouped: Annotated[
         list[Path] | None, typer.Option(help="Results of drgdip group; without them the claims are grouped here.")
@@ -35,11 +35,12 @@ def calibrate(
     from engine.calibration import CalibrationRequest, run_calibration
     from engine.cases import ClaimsInput
     from grouper.scheme.pack import load_scheme
+    from rules.policy.shipped import policy_file
 
     request = CalibrationRequest(
         claims=ClaimsInput(claims, column_map),
         scheme=load_scheme(scheme),
-        policy=policy,
+        policy=policy_file(policy),
         out=out,
         grouped=grouped or (),
         on=on.date() if on else None,

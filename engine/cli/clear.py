@@ -12,7 +12,7 @@ from engine.cli.options import Json, Lang, language, say
 
 def clear(
     priced: Annotated[list[Path], typer.Argument(help="Results of drgdip price: the folders of the year's months.")],
-    policy: Annotated[Path, typer.Option(help="Policy file; its tables stand beside it.")],
+    policy: Annotated[Path, typer.Option(help="Policy file, or the id of a shipped one.")],
     year: Annotated[int, typer.Option(help="Budget year to clear.")],
     out: Annotated[Path, typer.Option(help="Folder for the results; replaced as a whole or not at all.")],
     trial: Annotated[bool, typer.Option("--trial", help="A trial: deposits stay held.")] = False,
@@ -39,12 +39,13 @@ def clear(
     from engine.clearing import ClearingRequest, run_clearing
     from engine.clearing_inputs import TableFiles
     from rules.fault import Text, UserError
+    from rules.policy.shipped import policy_file
 
     if through is not None and through.year != year:
         raise UserError(Text(f"--through 须在 {year} 年内", f"--through must be a month of {year}"))
     request = ClearingRequest(
         priced=priced,
-        policy=policy,
+        policy=policy_file(policy),
         year=year,
         out=out,
         trial=trial,

@@ -27,18 +27,31 @@ def explain(
     scheme: Annotated[
         str | None, typer.Option("--scheme", help="Scheme id or folder.", show_default="the national one in force")
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help="With --case: a policy file or a shipped one's id; explains the money."),
+    ] = None,
+    fee_lines: Annotated[Path | None, typer.Option(help="Fee lines, for rules that look at items.")] = None,
+    decisions: Annotated[Path | None, typer.Option(help="Special-case decisions: case_id, decision, amount.")] = None,
+    priced: Annotated[list[Path] | None, typer.Option(help="Results of drgdip price, for floating values.")] = None,
     column_map: Annotated[str | None, typer.Option("--map", help="Column map of the claims.")] = None,
     lang: Lang = "",
     as_json: Json = False,
 ) -> None:
-    """Explain the group of one case: rules tried, codes that hit, complications, neighbours, what would change it."""
+    """Explain one case: rules tried, codes that hit, complications, neighbours, what would change its group.
+
+    With --policy also what it is paid, step by step, with the document of every rule.
+    """
+    from dataclasses import replace
     from datetime import date
 
     from engine.explaining import find_record
+    from engine.explaining_payment import PaymentQuestion, explain_payment, policy_scheme
     from grouper.drg.explain import explain_case
     from grouper.drg.reference import Record
     from grouper.fault import Text, UserError
     from grouper.scheme.pack import in_force, load_scheme
+    from rules.policy.shipped import find_policy
 
     if bool(inputs) != bool(case) or bool(case) == bool(dx):
         raise UserError(
@@ -47,9 +60,11 @@ def explain(
                 "name INPUT and --case, or --dx (with --proc, --sex, --age)",
             )
         )
-    discharged = None
+    discharged, paid_by = None, find_policy(policy) if policy else None
     if inputs and case:
         record, discharged = find_record(inputs, case, column_map)
+    elif paid_by is not None:
+        raise UserError(Text("--policy 需要 INPUT 与 --case", "--policy needs INPUT and --case"))
     else:
         record = Record(
             diagnoses=_codes(dx),
@@ -61,8 +76,14 @@ def explain(
             admission_weight=weight,
             length_of_stay=length_of_stay,
         )
-    loaded = load_scheme(scheme or in_force(discharged or date.today()))  # noqa: DTZ011  (the office's own day)
+    if scheme is None:
+        today = date.today()  # noqa: DTZ011  (the office's own day)
+        scheme = policy_scheme(paid_by, discharged) if paid_by else in_force(discharged or today)
+    loaded = load_scheme(scheme)
     explanation = explain_case(loaded, record)
+    if paid_by is not None and inputs and case:
+        question = PaymentQuestion(inputs, case, paid_by, column_map, fee_lines, decisions, priced or ())
+        explanation = replace(explanation, sections=(*explanation.sections, explain_payment(question, loaded)))
     typer.echo(
         json.dumps(_as_data(explanation, lang), ensure_ascii=False, indent=2) if as_json else explanation.text(lang)
     )

@@ -13,7 +13,9 @@ from engine.cli.options import Json, Lang, language, say
 def price(
     grouped: Annotated[list[Path], typer.Argument(help="Results of drgdip group: folders or grouped.parquet files.")],
     claims: Annotated[list[Path], typer.Option("--claims", help="The claims: files, or folders of them.")],
-    policy: Annotated[list[Path], typer.Option("--policy", help="Policy file; one more for days before its validity.")],
+    policy: Annotated[
+        list[Path], typer.Option("--policy", help="Policy file or shipped id; one more for earlier days.")
+    ],
     month: Annotated[datetime, typer.Option(formats=["%Y-%m"], help="Month to price, such as 2026-10.")],
     out: Annotated[Path, typer.Option(help="Folder for the results; replaced as a whole or not at all.")],
     earlier: Annotated[
@@ -37,11 +39,12 @@ def price(
     """
     from engine.cases import ClaimsInput
     from engine.pricing import PricingRequest, run_pricing
+    from rules.policy.shipped import policy_file
 
     request = PricingRequest(
         grouped=grouped,
         claims=ClaimsInput(claims, column_map),
-        policies=policy,
+        policies=[policy_file(name) for name in policy],
         month=month.year * 100 + month.month,
         out=out,
         earlier=earlier or (),
