@@ -33,6 +33,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.grouping
+	$(BIN)/python -m benchmarks.pricing
 	$(BIN)/python -m benchmarks.clearing
 
 # A folder of wheels, drgdip's own among them, for machines without a network; see README.

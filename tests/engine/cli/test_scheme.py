@@ -26,7 +26,7 @@ class Command:
         assert (stop.value.code or 0) == code, printed.err
         return printed.err if code else printed.out
 
-    def data(self, *arguments: object) -> Any:  # noqa: ANN401
+    def data(self, *arguments: object) -> Any:
         return json.loads(self(*arguments, "--json"))
 
 
