@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -166,12 +166,12 @@ def _table_faults(policy: "Policy") -> tuple[list[RulesText], list[Text]]:
             faults += [fault for fault in error.faults if fault not in faults]
             continue
         known = {group for group, figures in tables.groups.items() if figures.weight is not None}
-        note = _unpublished(resolved.rules.scheme, known, start)
+        note = _unpublished(resolved.rules.scheme, known)
         notes += [note] if note is not None and note not in notes else []
     return faults, notes
 
 
-def _unpublished(scheme: str, known: set[str], start: date) -> Text | None:
+def _unpublished(scheme: str, known: set[str]) -> Text | None:
     """Return a note on the scheme's groups without a published weight; None where the scheme is not a shipped one."""
     from grouper.scheme.pack import load_scheme, shipped
 
@@ -181,8 +181,8 @@ def _unpublished(scheme: str, known: set[str], start: date) -> Text | None:
     groups = {row.code for row in rows if not row.is_ambiguous and not row.is_nameless_fallback}
     lost = sorted(groups - known)
     some = " ".join(lost[:5])
-    zh = f"{start} 起，方案 {scheme} 的 {len(groups)} 个病组中 {len(lost)} 个没有公布的权重：{some}"
-    en = f"from {start}, {len(lost)} of the {len(groups)} groups of {scheme} have no published weight: {some}"
+    zh = f"方案 {scheme} 的 {len(groups)} 个病组中 {len(lost)} 个没有公布的权重：{some}"
+    en = f"{len(lost)} of the {len(groups)} groups of {scheme} have no published weight: {some}"
     return Text(zh, en) if lost else None
 
 

@@ -30,7 +30,7 @@ from rules.payment.place import month_text, months, pools, stretches
 from rules.payment.special_case import decided
 from rules.payment.special_kinds import TCM, amount_outside, kind_of, stay_gaps
 from rules.payment.tariff import NOTHING, Tariff, arrays
-from rules.policy.cases import Excluded, OwnFunding
+from rules.policy.kinds import Excluded, OwnFunding
 from rules.policy.model import Rules
 from rules.policy.resolve import Policy, Resolved
 from rules.policy.tables import Tables, load_tables

@@ -13,7 +13,7 @@ from rules.payment.columns import counts, need
 from rules.payment.figures import Figures, classifying_value
 from rules.payment.item_costs import points_scale
 from rules.payment.tariff import Combination, Tariff, tariff
-from rules.policy.cases import Factor, OtherGroup
+from rules.policy.kinds import Factor, OtherGroup
 from rules.policy.model import Rules
 from rules.policy.tables import Tables
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from fractions import Fraction
 
 from rules.fault import Text, UserError
-from rules.policy.cases import Condition, FixedPrice, PerDiem
+from rules.policy.kinds import Condition, FixedPrice, PerDiem
 from rules.policy.pools import Pool
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from rules.fault import Text, UserError
 from rules.money import fen, round_decimals
-from rules.policy.cases import ClassRule, Decimals, HospitalCoefficient, Line
+from rules.policy.cases import Decimals, HospitalCoefficient
+from rules.policy.classes import ClassRule, Line
 from rules.policy.model import Rules
 from rules.policy.pools import Pool
 from rules.policy.tables import GroupFigures, Tables

@@ -13,7 +13,8 @@ from rules.money import round_fen
 from rules.payment.discharge import Discharge, days_of, fixed_price, holds
 from rules.payment.explanation import ANSWER, CLASS_TEXT, Step, Trace
 from rules.payment.figures import COMPARE, Figures, band_of, rounded
-from rules.policy.cases import Excluded, Factor, FixedPrice, HighRule, Kind, LowRule, OtherGroup, OwnFunding, PerDiem
+from rules.policy.classes import HighRule, LowRule
+from rules.policy.kinds import Excluded, Factor, FixedPrice, Kind, OtherGroup, OwnFunding, PerDiem
 from rules.policy.resolve import Resolved
 from rules.policy.tables import GroupFigures, Tables
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from rules.fault import Text, UserError
 from rules.payment.columns import counts, need
-from rules.policy.cases import Condition, DayBand, FixedPrice, Kind, OtherGroup, PerDiem
+from rules.policy.kinds import Condition, DayBand, FixedPrice, Kind, OtherGroup, PerDiem
 from rules.policy.model import Rules
 
 LISTS = {

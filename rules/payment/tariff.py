@@ -17,7 +17,7 @@ from rules.fault import Text, UserError
 from rules.payment.exact_lines import Lines, lines_of
 from rules.payment.figures import Figures, band_of
 from rules.payment.formulas import FORMULAS, Linear, Terms, normal
-from rules.policy.cases import HighRule, LowRule, Ratio
+from rules.policy.classes import HighRule, LowRule, Ratio
 from rules.policy.model import Rules
 
 CLASSES = ("normal", "low", "high", "extreme")

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from rules.fault import Text, UserError, at, near
 from rules.money import round_decimals, yuan_text
 from rules.policy.check import read_document
-from rules.policy.example_answers import Given, answers
+from rules.policy.example_answers import answers
+from rules.policy.example_given import Given
 from rules.policy.example_keys import CLEARING_GIVEN, EXPECTED, GIVEN, MONTH_GIVEN, POOL_GIVEN, Key, Value
 from rules.policy.resolve import Policy
 

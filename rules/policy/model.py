@@ -8,12 +8,9 @@ from rules.policy.calibration import Calibration
 from rules.policy.cases import (
     AddedPoints,
     Auxiliary,
-    BlankGroup,
-    CaseClasses,
     DateBasis,
     Exclusion,
     HospitalCoefficient,
-    Kind,
     Money,
     Reimbursement,
     Scores,
@@ -21,6 +18,8 @@ from rules.policy.cases import (
     SpecialCase,
     Weights,
 )
+from rules.policy.classes import BlankGroup, CaseClasses
+from rules.policy.kinds import Kind
 from rules.policy.pools import Pool
 from rules.policy.settlement import Clearing, FundSplit, Monthly
 from rules.policy.values import Bilingual, Model, fault, term

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import get_args
 
 from rules.payment.formulas import FORMULAS
-from rules.policy.cases import Condition, Treatment
 from rules.policy.example_keys import EXPECTED, GIVEN
+from rules.policy.kinds import Condition, Treatment
 from rules.policy.model import Rules
 from rules.policy.shipped import shipped
 
