@@ -17,7 +17,8 @@ class Discharge:
     `claim` holds the claim's canonical columns and its `group` (None: no group). Money in fen, values in fen per
     point. `new_items`: cost of listed new items by kind; `taken_out`: cost of separately paid items that leave the
     charge; `separate`: what separate items add; `cost_lines`: charge of the line by class where a top share decides;
-    `decision`: special-case decision and amount.
+    `decision`: special-case decision and amount;
+    `kind`: the special kind where it is known without asking its conditions.
     """
 
     claim: Mapping[str, object]
@@ -37,6 +38,7 @@ class Discharge:
     days_since_last: int | None = None
     decision: tuple[str, int | None] | None = None
     at_clearing: bool = False
+    kind: str | None = None
 
     def whole(self, column: str) -> int | None:
         """Return a whole number of the claim."""

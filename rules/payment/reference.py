@@ -124,7 +124,8 @@ class _Pricing(Trace):
     def takes(self, kind: Kind) -> bool:
         """Tell whether a special kind takes the case."""
         case, treatment = self.case, kind.treatment
-        if (kind.at_clearing_only and not case.at_clearing) or not holds(kind.when, case):
+        asked = holds(kind.when, case) if case.kind is None else kind.id == case.kind
+        if not asked or (kind.at_clearing_only and not case.at_clearing):
             return False
         if isinstance(treatment, FixedPrice):
             price_fen = fixed_price(treatment, case)

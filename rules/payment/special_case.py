@@ -16,8 +16,6 @@ from rules.payment.columns import need
 from rules.policy.cases import SpecialCase
 from rules.policy.model import Rules
 
-DECISIONS = ("by_item", "adjusted_standard", "rejected")
-
 
 def decided(cases: pl.DataFrame, decisions: pl.DataFrame | None, rules: Rules) -> pl.Series | None:
     """Return what approved cases are paid (fen), null for the others; None where no decision is given.

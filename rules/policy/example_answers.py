@@ -63,6 +63,7 @@ def case_answers(policy: Policy, resolved: Resolved, given: Given) -> Answers:
         days_since_last=whole(given, "returned_after"),
         decision=decision(given),
         at_clearing=given.values.get("at_clearing") is True,
+        kind=kind_of(rules, given),
     )
     paid = price(case, resolved, tables, telling=False)
     found: dict[str, object] = {
@@ -253,6 +254,17 @@ def cost_lines(given: Given) -> dict[str, int]:
     """Return the charge of the line of a top share, for either class."""
     line = whole(given, "cost_line")
     return {} if line is None else {"high": line, "extreme": line}
+
+
+def kind_of(rules: Rules, given: Given) -> str | None:
+    """Return the special kind that the example names."""
+    name, known = given.text("kind"), [kind.id for kind in rules.kinds]
+    if name is not None and name not in known:
+        hint = near(name, known)
+        raise UserError(
+            Text(f"given.kind：没有特殊类型 {name!r}{hint.zh}", f"given.kind: no special kind {name!r}{hint.en}")
+        )
+    return name
 
 
 def decision(given: Given) -> tuple[str, int | None] | None:

@@ -63,7 +63,7 @@ def pool_value(rules: Rules, pool: Pool, given: Given, month: str, fund: Fractio
         mode="half_away_from_zero" if rules.money.value is None else rules.money.value.mode,
     )
     if rule.method == "floating":
-        total = given.number("total_points")
+        total = given.number("total_points") or given.number("total_score")
         total = sum(given.table("hospital_points").values(), Fraction(0)) if total is None else total
         return floating_value(money, total, limits).value if total else None
     fixed, floating = volumes(given)
