@@ -28,7 +28,7 @@ from rules.payment.figures import rounded, start_value
 from rules.payment.item_costs import item_costs, item_scale
 from rules.payment.place import month_text, months, pools, stretches
 from rules.payment.special_case import decided
-from rules.payment.special_kinds import TCM, amount_outside, kind_of, stay_gaps
+from rules.payment.special_kinds import STAYS, TCM, amount_outside, kind_of, stay_gaps
 from rules.payment.tariff import NOTHING, Tariff, arrays
 from rules.policy.kinds import Excluded, OwnFunding
 from rules.policy.model import Rules
@@ -76,19 +76,27 @@ def price_cases(cases: pl.DataFrame, policy: Policy, given: Given | None = None)
     refuse_empty(cases, "total_charge", "无法计付", "they cannot be paid")
     refund = refund_rows(cases)
     ordinary = cases if refund is None else without_refunds(cases, refund)
-    stretch = stretches(ordinary, policy)
+    priced = price_ordinary(with_stays(ordinary, policy), policy, given).drop(*STAYS, CANCELLED, strict=False)
+    return priced if refund is None else with_refunds(cases, refund, priced)
+
+
+def with_stays(cases: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Add the days to the next and since the last stay where a special kind asks for them."""
+    kinds = [kind.when for start in policy.starts for kind in policy.on(start).rules.kinds]
+    asked = any(when.readmitted_within is not None or when.returned_within is not None for when in kinds)
+    return cases.with_columns(*stay_gaps(cases).get_columns()) if asked else cases
+
+
+def price_ordinary(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
+    """Pay cases that are no refunds, each stretch of days by its own rules, in the order they came."""
+    stretch = stretches(cases, policy)
     parts, order = [], []
-    for n in stretch.unique().sort():
-        resolved = policy.on(policy.starts[n])
-        here = stretch == n
-        parts.append(
-            price_stretch(
-                ordinary if here.all() else ordinary.filter(here), resolved, load_tables(policy, resolved), given
-            )
-        )
+    for n in stretch.unique().sort().to_list() or [0]:
+        resolved, here = policy.on(policy.starts[n]), stretch == n
+        part = cases if here.all() else cases.filter(here)
+        parts.append(price_stretch(part, resolved, load_tables(policy, resolved), given))
         order.append(here.arg_true())
-    priced = parts[0] if len(parts) == 1 else pl.concat(parts)[pl.concat(order).arg_sort()]
-    return priced if refund is None else with_refunds(cases, refund, priced.drop(CANCELLED))
+    return parts[0] if len(parts) == 1 else pl.concat(parts)[pl.concat(order).arg_sort()]
 
 
 def refund_rows(cases: pl.DataFrame) -> pl.Series | None:
@@ -170,8 +178,6 @@ def with_basis(cases: pl.DataFrame, rules: Rules, pool: pl.Series, items: pl.Dat
             booked = pl.sum_horizontal(pl.col(column).fill_null(0) for column in p.funds)
             basis = pl.when(pool == n).then(booked).otherwise(basis)
     work = work.with_columns(basis.alias("basis"))
-    if any(k.when.readmitted_within is not None or k.when.returned_within is not None for k in rules.kinds):
-        work = work.with_columns(*stay_gaps(cases).get_columns())
     return work if items is None else work.with_columns(items.select(TCM).get_columns())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from rules.fault import Text, UserError
-from rules.payment.case_payment import Given, items_of, with_basis
+from rules.payment.case_payment import Given, items_of, with_basis, with_stays
 from rules.payment.combinations import cost_lines
 from rules.payment.discharge import Discharge
 from rules.payment.figures import classifying_value, rounded, start_value
@@ -35,7 +35,7 @@ def explain_case(cases: pl.DataFrame, case_id: str, policy: Policy, given: Given
     pool, month = rules.pools[pools(here, rules)[0]], month_text(months(here, rules.date_basis.month)[0])
     value = value_of(rules, pool, month, given)
     items = items_of(here, rules, given)
-    work = with_basis(cases, rules, pools(cases, rules), items_of(cases, rules, given))
+    work = with_basis(with_stays(cases, policy), rules, pools(cases, rules), items_of(cases, rules, given))
     lines = cost_lines(work, rules, months(cases, rules.date_basis.month))
     row = work.hstack(lines).filter(pl.col("case_id") == case_id).row(0, named=True)
     case = Discharge(

@@ -73,6 +73,32 @@ def test_a_refund_pair_changes_no_sum(tmp_path: Path) -> None:
     assert added["case_id"].to_list() == [*back["case_id"][:20], *cases["case_id"], *back["case_id"][20:]]
 
 
+def test_readmissions_are_seen_across_a_change_of_the_rules(tmp_path: Path) -> None:
+    later = '[hospital_coefficient]\ntable = [{ from = 2026-01-01, value = { "1" = "1", "2" = "1", "3" = "1" } }, '
+    later += '{ from = 2026-04-01, value = { "1" = "2", "2" = "2", "3" = "2" } }]'
+    rules = policy(tmp_path, KINDS, later, tables=random_cases.tables(3))
+    assert len(rules.starts) == 2
+    days = pl.Series(["2026-03-20", "2026-04-08", "2026-09-01"]).str.to_date()
+    cases = random_cases.claims(3, 3).with_columns(
+        person_id=pl.lit("P"), admitted=days, discharged=days + pl.duration(days=5), settled=days + pl.duration(days=5),
+        length_of_stay=pl.lit(5, pl.Int32), payment_kind=pl.lit(4, pl.Int8), visit_kind=pl.lit("inpatient"),
+        discharge_way=pl.lit(1, pl.Int8), age=pl.lit(50, pl.Int16), fund_total=pl.lit(1), diagnoses=pl.lit(["I10.x00"]),
+    )  # fmt: skip
+    priced = price_cases(cases, rules)
+    assert priced["kind"].to_list() == ["before_readmission", None, None]
+    assert priced["coefficient"].cast(pl.String).to_list() == ["1", "2", "2"]
+    assert priced.columns[: len(cases.columns)] == cases.columns
+    assert "days_to_next" not in priced.columns
+    assert priced.equals(price_cases(cases.reverse(), rules).reverse())
+
+
+@pytest.mark.parametrize("family", ["special kinds", "drg top share", "dip 3.0", "fund money per point"])
+def test_no_cases(tmp_path: Path, family: str) -> None:
+    rules = policy(tmp_path, *FAMILIES[family], tables=random_cases.tables(3))
+    cases = random_cases.claims(1, 3)
+    assert price_cases(cases.clear(), rules).schema == price_cases(cases, rules).schema
+
+
 def charges(
     folder: Path, family: tuple[str, ...], ratios: list[str], *, weight: str = "1.5", level: int = 3
 ) -> list[int]:
