@@ -225,7 +225,7 @@ class _Work:
         """
         found, already = list(originals), list[str]()
         for folder in self.request.earlier:
-            before = pl.read_parquet(folder / "priced.parquet")
+            before = _earlier(folder)
             already += before.filter(pl.col("sign") < 0)["original_case_id"].drop_nulls().to_list()
             found.append(_named(before, refunds).with_columns(-pl.col("fund_part").alias("fixed_part")))
         known = [case for frame in found for case in frame["case_id"]]
@@ -255,6 +255,16 @@ class _Work:
             deductions = counted(read_table(self.request.deductions, DEDUCTIONS), rule)
             deductions = deductions.filter(pl.col("month_found") == month_text(self.request.month))
         return settle_month(priced, self.rules, self.values, deductions)
+
+
+def _earlier(folder: Path) -> pl.DataFrame:
+    """Return the priced cases of an earlier month."""
+    try:
+        return pl.read_parquet(folder / "priced.parquet")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            Text(f"{folder}：不是 drgdip price 的结果", f"{folder} is no result of drgdip price")
+        ) from error
 
 
 def _labelled(priced: pl.DataFrame) -> pl.DataFrame:
