@@ -1,6 +1,5 @@
 """drgdip calibrate: weights and scores from the claims of past years."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.options import Json, Lang, say
+from engine.cli.screen import print_json
 
 
 def calibrate(
@@ -49,7 +49,7 @@ def calibrate(
     )
     summary = run_calibration(request)
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+        print_json(summary)
     else:
         _print(summary, out)
 

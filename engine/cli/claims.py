@@ -1,6 +1,5 @@
 """drgdip check: what is wrong with claims, before anything is done with them."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from engine.cli.options import Json, Lang, language, say
 from engine.cli.progress import Progress
+from engine.cli.screen import console, print_json
 from grouper.fault import Text
 
 
@@ -49,7 +49,7 @@ def check(
     with Progress(Text("检查", "checking")) as progress:
         result = run_checking(request, progress.start)
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        print_json(result)
     else:
         _print(result)
         if out is not None:
@@ -59,7 +59,6 @@ def check(
 
 
 def _print(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     lang = language()
@@ -78,7 +77,7 @@ def _print(result: dict[str, Any]) -> None:
             column.no_wrap = True
         for finding in found:
             table.add_row(finding["name"], finding["column"], f"{finding['count']:,}", finding[lang] + _first(finding))
-        Console().print(table)
+        console().print(table)
     if absent:
         listed = ", ".join(absent)
         say(f"文件中没有的列（按全部缺失处理）：{listed}", f"columns not in the files, taken as missing: {listed}")

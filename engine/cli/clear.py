@@ -1,6 +1,5 @@
 """drgdip clear: the priced months of a year, cleared hospital by hospital."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.options import Json, Lang, language, say
+from engine.cli.screen import console, print_json
 
 
 def clear(
@@ -56,13 +56,12 @@ def clear(
     )
     summary = run_clearing(request)
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+        print_json(summary)
     else:
         _print(summary, out)
 
 
 def _print(summary: dict[str, Any], out: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     chinese = language() == "zh"
@@ -80,7 +79,7 @@ def _print(summary: dict[str, Any], out: Path) -> None:
         for line in pool["identity"]:
             if line["amount"] != "0.00":
                 table.add_row(line["zh" if chinese else "en"], line["amount"], end_section=line["last"])
-        Console(width=None if Console().is_terminal else 120).print(table)
+        console().print(table)
     for cliff in summary["cliffs"]:
         say(
             f"注意断崖：{cliff['side']} 分档在 A/P = {cliff['at']} 处由 {cliff['before']} 跳到 {cliff['after']}（×P）",

@@ -1,18 +1,15 @@
 """drgdip group: a claims file in, grouped claims out."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from engine.cli.options import Json, Lang, language, say
 from engine.cli.progress import Progress
+from engine.cli.screen import console, print_json
 from grouper.fault import Text
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 Inputs = Annotated[list[Path], typer.Argument(help="Claims: Parquet, CSV or Excel files, or folders of them.")]
 Scheme = Annotated[str, typer.Option("--scheme", help="Id of a scheme (drgdip scheme list) or the folder of a pack.")]
@@ -68,18 +65,15 @@ def group(
     with Progress(Text("分组", "grouping")) as progress:
         summary = run_grouping(request, progress.start)
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+        print_json(summary)
     else:
         _print_summary(summary, out)
 
 
 def _print_summary(summary: Mapping[str, Any], out: Path) -> None:
-    from rich.console import Console
-
     from engine.claims.reasons import BY_CODE
     from grouper.drg.answer import REASONS
 
-    console = Console()
     rows, seconds = summary["rows"], summary["seconds"]
     rate = rows["in"] / seconds["wall"]
     say(
@@ -88,19 +82,19 @@ def _print_summary(summary: Mapping[str, Any], out: Path) -> None:
         f"{rows['in']:,} rows in = {rows['accepted']:,} accepted + {rows['rejected']:,} rejected"
         f" in {seconds['wall']:.1f} s ({rate:,.0f} rows/s)",
     )
-    _print_statuses(console, summary, summary.get("compared"))
+    _print_statuses(summary, summary.get("compared"))
     ungrouped = {f"{code}: {REASONS[code].text(language())}": count for code, count in summary["reason"].items()}
-    _print_counts(console, ("未入组原因", "not grouped because"), ungrouped)
+    _print_counts(("未入组原因", "not grouped because"), ungrouped)
     rejected = {
         f"{code}: {BY_CODE[code].text.text(language())}": count for code, count in summary["rejected_by_reason"].items()
     }
-    _print_counts(console, ("拒收原因", "rejected because"), rejected)
+    _print_counts(("拒收原因", "rejected because"), rejected)
     stages = "  ".join(f"{name} {value:.2f}" for name, value in seconds.items())
     say(f"各阶段秒数（多线程累计）：{stages}", f"seconds by stage, added up over threads: {stages}")
     say(f"结果在 {out}", f"results are in {out}")
 
 
-def _print_statuses(console: "Console", summary: Mapping[str, Any], compared: Mapping[str, Any] | None) -> None:
+def _print_statuses(summary: Mapping[str, Any], compared: Mapping[str, Any] | None) -> None:
     from rich.table import Table
 
     table = Table("状态" if language() == "zh" else "status")
@@ -116,10 +110,10 @@ def _print_statuses(console: "Console", summary: Mapping[str, Any], compared: Ma
                 total = summary["rows"]["accepted"] or 1
                 cells += [f"{number:,}", f"{100 * number / total:.2f}"]
         table.add_row(status, *cells)
-    console.print(table)
+    console().print(table)
 
 
-def _print_counts(console: "Console", title: tuple[str, str], counts: Mapping[str, int]) -> None:
+def _print_counts(title: tuple[str, str], counts: Mapping[str, int]) -> None:
     from rich.table import Table
 
     if counts:
@@ -127,4 +121,4 @@ def _print_counts(console: "Console", title: tuple[str, str], counts: Mapping[st
         table.add_column("病例" if language() == "zh" else "cases", justify="right")
         for name, count in sorted(counts.items(), key=lambda item: -item[1]):
             table.add_row(name, f"{count:,}")
-        console.print(table)
+        console().print(table)

@@ -1,7 +1,5 @@
 """drgdip policy: list, show, check, test and compare payment policies."""
 
-import json
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.options import Json, Lang
+from engine.cli.screen import console, print_json
 from grouper.fault import Text
 from rules.fault import Text as RulesText
 from rules.fault import UserError
@@ -36,7 +35,7 @@ def list_policies(lang: Lang = "", as_json: Json = False) -> None:
 
     rows = [_head(find_policy(name), lang) for name in shipped()]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     titles = Text("编号 名称 类型 有效期 分组方案", "policy title kind valid scheme").text(lang).split()
     _print_table(titles, [tuple(row.values()) for row in rows])
@@ -70,7 +69,7 @@ def show(file: PolicyName, on: Day = None, lang: Lang = "", as_json: Json = Fals
         )
     if as_json:
         documents = dict(policy.document.get("documents", {}))
-        _print_json({**_head(policy, lang), "on": str(day), "documents": documents, "values": rows})
+        print_json({**_head(policy, lang), "on": str(day), "documents": documents, "values": rows})
         return
     titles = Text("键 名称 值 单位 起 依据", "key name value unit since reference").text(lang).split()
     typer.echo(f"{policy.id}  {_title(policy, lang)}  {day}")
@@ -93,7 +92,7 @@ def check(file: PolicyName, lang: Lang = "", as_json: Json = False) -> None:
     except UserError as error:
         faults = list(error.faults)
     if as_json:
-        _print_json({"faults": [fault._asdict() for fault in faults], "notes": [note._asdict() for note in notes]})
+        print_json({"faults": [fault._asdict() for fault in faults], "notes": [note._asdict() for note in notes]})
     else:
         for fault in faults:
             typer.echo(fault.text(lang))
@@ -119,7 +118,7 @@ def run_examples(
     outcomes = check_examples(find_policy(file), cases or cases_file(policy_file(file)))
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if as_json:
-        _print_json([_outcome(outcome) for outcome in outcomes])
+        print_json([_outcome(outcome) for outcome in outcomes])
     else:
         for outcome in outcomes:
             _print_outcome(outcome, lang)
@@ -146,7 +145,7 @@ def diff(
 
     found = difference(find_policy(before), find_policy(after))
     if as_json:
-        _print_json([{**one._asdict(), "since": str(one.since), "until": str(one.until)} for one in found])
+        print_json([{**one._asdict(), "since": str(one.since), "until": str(one.until)} for one in found])
         return
     titles = Text("键 起 止 A B", "key from to A B").text(lang).split()
     _print_table(titles, [(o.key, o.since, o.until, o.before or "—", o.after or "—") for o in found])
@@ -229,18 +228,12 @@ def _print_outcome(outcome: "Outcome", lang: str) -> None:
         typer.echo(f"    {fault.text(lang)}")
 
 
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
 def _print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table(box=None, pad_edge=False)
     for title in titles:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*map(str, row))
-    console.print(table)
+    console().print(table)

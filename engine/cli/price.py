@@ -1,6 +1,5 @@
 """drgdip price: grouped claims of a month, priced under the policy."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.options import Json, Lang, language, say
+from engine.cli.screen import console, print_json
 
 
 def price(
@@ -55,13 +55,12 @@ def price(
     )
     summary = run_pricing(request)
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+        print_json(summary)
     else:
         _print(summary, out)
 
 
 def _print(summary: dict[str, Any], out: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from rules.money import yuan_text
@@ -82,7 +81,7 @@ def _print(summary: dict[str, Any], out: Path) -> None:
     for pool in summary["pools"]:
         amounts = [yuan_text(pool[key]) for key in ("payable", "deducted", "paid", "deposit")]
         table.add_row(pool["pool"], f"{pool['cases']:,}", _value(pool["value"]), *amounts)
-    Console(width=None if Console().is_terminal else 120).print(table)
+    console().print(table)
     say(f"结果在 {out}", f"results are in {out}")
 
 

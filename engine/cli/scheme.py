@@ -1,7 +1,5 @@
 """drgdip scheme: list, show, check, import, export and compare grouping schemes."""
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -11,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.options import Json, Lang
+from engine.cli.screen import console, print_json
 from grouper.fault import Text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from grouper.scheme.pack import Scheme
 
 app = typer.Typer(help="Grouping schemes: list, show, check, import, export, diff.", no_args_is_help=True)
@@ -35,7 +32,7 @@ def list_schemes(lang: Lang = "", as_json: Json = False) -> None:
 
     schemes = [load_scheme(name) for name in shipped()]
     if as_json:
-        _print_json([_described(scheme) for scheme in schemes])
+        print_json([_described(scheme) for scheme in schemes])
         return
     rows = []
     for scheme in schemes:
@@ -56,7 +53,7 @@ def show(scheme: SchemeName, lang: Lang = "", as_json: Json = False, every: All 
     loaded = load_scheme(scheme)
     described = _described(loaded)
     if as_json:
-        _print_json(described)
+        print_json(described)
         return
     rows = [(key, value) for key, value in described["head"].items()]
     rows += [(LABELS[name].text(lang), count) for name, count in described["figures"].items()]
@@ -76,7 +73,7 @@ def check(scheme: SchemeName, lang: Lang = "", as_json: Json = False) -> None:
 
     findings = check_scheme(load_scheme(scheme))
     if as_json:
-        _print_json([asdict(finding) | {"text": finding.text._asdict()} for finding in findings])
+        print_json([asdict(finding) | {"text": finding.text._asdict()} for finding in findings])
         return
     rows = [
         (finding.name, finding.count, finding.text.text(lang), "; ".join(finding.examples[:5])) for finding in findings
@@ -102,14 +99,14 @@ def import_workbook(
     result = read(workbook, out, like)
     remarks = [remark._asdict() for remark in result.remarks]
     if as_json:
-        _print_json({"folder": str(out), "digest": result.scheme.digest, "rows": dict(result.rows), "remarks": remarks})
+        print_json({"folder": str(out), "digest": result.scheme.digest, "rows": dict(result.rows), "remarks": remarks})
         return
     _print_table(Text("工作表 行数", "sheet rows").text(lang), result.rows.items())
     kinds = Counter(remark.kind for remark in result.remarks)
     for kind, count in kinds.items():
-        _console().print(f"{REMARKS[kind].text(lang)}: {count}", soft_wrap=True)
+        console().print(f"{REMARKS[kind].text(lang)}: {count}", soft_wrap=True)
         _print_lines([r.line(lang) for r in result.remarks if r.kind == kind], lang, every)
-    _console().print(Text(f"已写入 {out}", f"written to {out}").text(lang), soft_wrap=True)
+    console().print(Text(f"已写入 {out}", f"written to {out}").text(lang), soft_wrap=True)
 
 
 @app.command("export")
@@ -126,9 +123,9 @@ def export_workbook(
     loaded = load_scheme(scheme)
     write(loaded, out)
     if as_json:
-        _print_json({"file": str(out), "scheme": loaded.id, "digest": loaded.digest})
+        print_json({"file": str(out), "scheme": loaded.id, "digest": loaded.digest})
     else:
-        _console().print(Text(f"已写入 {out}", f"written to {out}").text(lang), soft_wrap=True)
+        console().print(Text(f"已写入 {out}", f"written to {out}").text(lang), soft_wrap=True)
 
 
 @app.command()
@@ -139,7 +136,7 @@ def diff(a: SchemeName, b: SchemeName, lang: Lang = "", as_json: Json = False, e
 
     found = difference(load_scheme(a), load_scheme(b))
     if as_json:
-        _print_json(found.as_json())
+        print_json(found.as_json())
         return
     counts = [(table, *by_change.values()) for table, by_change in found.counts().items()]
     titles = [Text("表", "table").text(lang), *(text.text(lang) for text in CHANGES.values())]
@@ -165,23 +162,13 @@ def _described(scheme: "Scheme") -> dict[str, Any]:
     return {"head": head, "digest": scheme.digest, "figures": asdict(figures(scheme)), "changes": changes}
 
 
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
-
-
-def _print_json(data: object) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
-
-
 def _print_table(titles: str, rows: Iterable[Sequence[object]]) -> None:
     from rich.table import Table
 
     table = Table(*titles.split())
     for row in rows:
         table.add_row(*map(_cell, row))
-    _console().print(table)
+    console().print(table)
 
 
 def _cell(value: object) -> str:
@@ -193,9 +180,9 @@ def _cell(value: object) -> str:
 
 
 def _print_lines(lines: Sequence[str], lang: str, every: bool) -> None:
-    console = _console()
+    screen = console()
     for line in lines if every else lines[:FIRST]:
-        console.print(f"  {line}", soft_wrap=True)
+        screen.print(f"  {line}", soft_wrap=True)
     left = 0 if every else len(lines) - FIRST
     if left > 0:
-        console.print(Text(f"  …… 另有 {left} 行（--all）", f"  … {left} more (--all)").text(lang))
+        screen.print(Text(f"  …… 另有 {left} 行（--all）", f"  … {left} more (--all)").text(lang))

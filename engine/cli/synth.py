@@ -1,6 +1,5 @@
 """drgdip synth: the claims of an illustrative city, made and not collected."""
 
-import json
 import re
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from engine.cli.options import Json, Lang, say
 from engine.cli.progress import Progress
+from engine.cli.screen import print_json
 from grouper.fault import Text, UserError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def synth(
     with Progress(Text("生成结算记录", "making claims")) as progress:
         summary = write_city(request, progress.start(claims))
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
+        print_json(summary)
         return
     seconds = time.monotonic() - began
     made = f"{summary['claims']:,}"

@@ -47,3 +47,15 @@ def test_a_policy_needs_claims() -> None:
     ran = drgdip("explain", "--dx", "I10.x00x002", "--policy", "synthetic-city")
     assert ran.returncode == 2
     assert ran.stderr == "--policy needs INPUT and --case\n"
+
+
+def test_an_earlier_month_that_is_not_there_is_named(city: Path, priced: pl.DataFrame, tmp_path: Path) -> None:
+    groups = priced.select("case_id", status=pl.lit("grouped"), adrg=pl.col("parent"), drg=pl.col("group"))
+    groups.write_parquet(tmp_path / "grouped.parquet")
+    ran = drgdip(
+        "price", tmp_path, "--claims", city, "--policy", "synthetic-city", "--month", "2026-03",
+        "--earlier", tmp_path / "nowhere", "--out", tmp_path / "priced",
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr == f"{tmp_path / 'nowhere'} is no result of drgdip price\n"
+    assert not (tmp_path / "priced").exists()
