@@ -1,0 +1,221 @@
+"""The ledger file: made, opened by one writer at a time, changed by batches that are whole or not there at all.
+
+One DuckDB file. Every change is one transaction that ends with a row of ledger_batch; a killed run leaves the last
+committed state. The connection is held from the first look to the last write, so two runs never work on the same
+months.
+"""
+
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import duckdb
+import polars as pl
+
+from engine.database import open_database
+from engine.outputs.folder import cannot_write
+from engine.provenance import program_versions
+from engine.settlement.contents import content_digest
+from engine.settlement.schema import create_tables, create_views, schema
+from grouper.fault import CannotWriteError, Text, UserError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BatchKind = Literal["month", "clearing", "undo", "decisions", "deductions", "cash", "states", "prune"]
+MEMORY = "1GB"
+"""What DuckDB may keep in memory; more goes to the ledger's own folder of temporary files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a batch says about itself; see the columns of ledger_batch."""
+
+    kind: BatchKind
+    digest: str
+    month: str | None = None
+    year: int | None = None
+    version: int | None = None
+    booked_month: str | None = None
+    stage: str | None = None
+    reverses: int | None = None
+    policy: str | None = None
+    scheme: str | None = None
+    scheme_override: bool | None = None
+    rows_in: int | None = None
+    rejected: int | None = None
+    accepted: int | None = None
+    booked: int | None = None
+    held: int | None = None
+    merged: int | None = None
+    known: int | None = None
+    elsewhere: int | None = None
+    options: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An open ledger."""
+
+    path: Path
+    connection: "DuckDBPyConnection"
+
+    def rows(self, query: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Return what a query finds."""
+        return pl.DataFrame(self.connection.sql(query, params=dict(parameters or {})).to_arrow_table())
+
+    def next_batch(self) -> int:
+        """Return the number of the next batch."""
+        return int(self.rows("SELECT coalesce(max(batch), 0) + 1 AS batch FROM ledger_batch").item())
+
+    @contextmanager
+    def batch(self, head: Head, by: str | None = None) -> Iterator["Batch"]:
+        """Yield a batch to write rows into; it is committed when the block ends well, and never was otherwise."""
+        try:
+            self.connection.execute("BEGIN")
+            try:
+                batch = Batch(self.connection, self.next_batch())
+                yield batch
+                batch.close(head, by or getpass.getuser())
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+        except (duckdb.IOException, OSError) as error:
+            raise cannot_write(self.path, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that is being written."""
+
+    connection: "DuckDBPyConnection"
+    number: int
+
+    def write(self, table: str, rows: pl.DataFrame) -> None:
+        """Append rows to a table under this batch; columns go by name, those that are absent stay empty."""
+        if rows.height:
+            self.connection.register("batch_rows", rows.to_arrow())
+            self.connection.execute(
+                f"INSERT INTO {table} BY NAME SELECT {self.number}::BIGINT AS batch, * FROM batch_rows"  # noqa: S608
+            )
+            self.connection.unregister("batch_rows")
+
+    def close(self, head: Head, by: str) -> None:
+        """Write the batch's own row, with the digest of everything written before."""
+        row = asdict(head) | {
+            "batch": self.number,
+            "content": content_digest(self.connection, self.number),
+            "program": json.dumps(program_versions()),
+            "made_at": datetime.now(UTC).replace(tzinfo=None),
+            "made_by": by,
+        }
+        names = ", ".join(row)
+        marks = ", ".join(f"${name}" for name in row)
+        self.connection.execute(f"INSERT INTO ledger_batch ({names}) VALUES ({marks})", row)  # noqa: S608
+
+
+@contextmanager
+def open_ledger(path: Path, *, create: bool = False) -> Iterator[Ledger]:
+    """Open a ledger for writing; `create` makes it where there is none.
+
+    Raises UserError where another process has it open, where it is no ledger, or of another version.
+    """
+    if create and not path.exists():
+        _make(path)
+    with _opened(path, read_only=False) as ledger:
+        ledger.connection.execute(f"SET memory_limit = '{MEMORY}'")
+        create_views(ledger.connection)
+        yield ledger
+
+
+@contextmanager
+def read_ledger(path: Path) -> Iterator[Ledger]:
+    """Open a ledger to look at it. Raises UserError as `open_ledger` does."""
+    with _opened(path, read_only=True) as ledger:
+        yield ledger
+
+
+def _make(path: Path) -> None:
+    """Make an empty ledger beside and move it into place, so that none is ever half made."""
+    fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open_database(fresh) as connection:
+            fresh.chmod(0o600)
+            connection.execute("CREATE TABLE ledger_version (version INTEGER NOT NULL)")
+            connection.execute("INSERT INTO ledger_version VALUES (?)", [schema().version])
+            create_tables(connection)
+            create_views(connection)
+        fresh.rename(path)
+    except (OSError, duckdb.IOException) as error:
+        raise cannot_write(path, error) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: Path, *, read_only: bool) -> Iterator[Ledger]:
+    if not path.is_file():
+        raise UserError(Text(f"{path}：没有这个账本", f"{path}: there is no such ledger"))
+    try:
+        connection = open_database(path, read_only=read_only)
+    except duckdb.Error as error:
+        raise _refused(path, error) from error
+    try:
+        _check_version(path, connection)
+        yield Ledger(path, connection)
+    finally:
+        connection.close()
+
+
+def _refused(path: Path, error: duckdb.Error) -> UserError:
+    """Return what to tell the user of a file that DuckDB does not open."""
+    if "lock" in str(error).lower():
+        return UserError(
+            Text(
+                f"{path}：另一个进程正在使用该账本；请等它结束后再运行",
+                f"{path}: another process has this ledger open; run again when it has ended",
+            )
+        )
+    if "permission denied" in str(error).lower():
+        return CannotWriteError(Text(f"{path}：没有权限打开", f"{path}: no permission to open it"))
+    return UserError(Text(f"{path}：不是账本文件：{error}", f"{path} is no ledger: {error}"))
+
+
+def _check_version(path: Path, connection: "DuckDBPyConnection") -> None:
+    """Refuse a database that is no ledger, and ledgers of other versions."""
+    own, found = schema().version, ledger_version(connection)
+    if found is None:
+        raise UserError(
+            Text(f"{path}：是 DuckDB 文件，但不是 drgdip 账本", f"{path} is a DuckDB file but no ledger of drgdip")
+        )
+    if found > own:
+        raise UserError(
+            Text(
+                f"{path}：由更新版本的 drgdip 写成（账本版本 {found}，本程序 {own}）；请升级程序",
+                f"{path} was made by a newer drgdip (ledger version {found}, here {own}): use that program",
+            )
+        )
+    if found < own:
+        raise UserError(
+            Text(
+                f"{path}：账本版本 {found} 较旧；请运行 drgdip ledger upgrade {path}",
+                f"{path} has the older ledger version {found}: run drgdip ledger upgrade {path}",
+            )
+        )
+
+
+def ledger_version(connection: "DuckDBPyConnection") -> int | None:
+    """Return the version of a ledger, None for any other database."""
+    try:
+        return int(connection.execute("SELECT version FROM ledger_version").fetchall()[0][0])
+    except (duckdb.CatalogException, IndexError):
+        return None
