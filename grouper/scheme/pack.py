@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Key
@@ -23,33 +23,48 @@ from grouper.rule_language import Always, Rule, RuleSyntaxError, parse, set_name
 from grouper.scheme.tables import Change, Row, Table, Tables, apply_changes, read_tables
 
 PACKS = Path(__file__).parents[1] / "schemes"
+Kind = Literal["drg", "dip"]
 Level = Literal["CC", "MCC"]
 Required = Literal["sex", "age", "age_days", "birth_weight"]
 NEVER_EXCLUDED = "无"
 NATIONAL = "chs-drg-"
 _LEVELS: dict[str, Level] = {"MCC": "MCC", "CC": "CC"}
+_KINDS = {"drg": Text("DRG 分组方案", "a DRG scheme"), "dip": Text("DIP 目录", "a DIP directory")}
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Read from a file: frozen, unknown keys refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Names(_Strict):
+class Names(Strict):
     """A name in both languages."""
 
     zh: str
     en: str
 
 
-class Valid(_Strict):
+class Valid(Strict):
     """Days of validity, both included."""
 
     start: date = Key(alias="from")
     end: date | None = Key(default=None, alias="to")
 
 
-class SchemeHead(_Strict):
+class PackHead(Strict):
+    """What the scheme.toml of any pack is: of one kind."""
+
+    kind_of_pack: ClassVar[Kind]
+
+
+Head = TypeVar("Head", bound=PackHead)
+
+
+class SchemeHead(PackHead):
     """What scheme.toml says. Of `required`, age_days is asked of infants, birth_weight of newborns (≤ 28 days)."""
+
+    kind_of_pack = "drg"
 
     id: str
     name: Names
@@ -153,28 +168,38 @@ class Scheme:
         return frozenset().union(*diagnoses), frozenset().union(*procedures)
 
 
-def shipped() -> list[str]:
-    """Return the ids of the packs that come with the program."""
-    return sorted(folder.name for folder in PACKS.iterdir() if (folder / "scheme.toml").is_file())
+def shipped(kind: Kind | None = None) -> list[str]:
+    """Return the ids of the packs that come with the program: all, or those of one kind."""
+    folders = sorted(folder for folder in PACKS.iterdir() if (folder / "scheme.toml").is_file())
+    return [folder.name for folder in folders if kind is None or pack_kind(folder) == kind]
+
+
+def find_pack(scheme: str | Path) -> Path:
+    """Return the folder of a shipped pack by its id, or the folder that is named."""
+    return (PACKS / scheme if isinstance(scheme, str) and scheme in shipped() else Path(scheme)).resolve()
+
+
+def pack_kind(folder: Path) -> Kind:
+    """Return what kind of scheme a folder holds. Raises UserError where its scheme.toml cannot be read."""
+    return "dip" if _read_toml(folder).get("kind") == "dip" else "drg"
 
 
 def in_force(day: date) -> str:
     """Return the id of the national DRG scheme in force on a day: the latest one that has begun."""
-    heads = [_read_head(PACKS / name) for name in shipped() if name.startswith(NATIONAL)]
+    heads = [read_head(PACKS / name, SchemeHead) for name in shipped() if name.startswith(NATIONAL)]
     begun = [head for head in heads if head.valid.start <= day] or heads
     return max(begun, key=lambda head: head.valid.start).id
 
 
 def load_scheme(scheme: str | Path) -> Scheme:
     """Load a shipped pack by id, or any pack by its folder. Raises UserError with every fault found."""
-    folder = PACKS / scheme if isinstance(scheme, str) and scheme in shipped() else Path(scheme)
-    return _load(folder.resolve())
+    return _load(find_pack(scheme))
 
 
 @cache
 def _load(folder: Path) -> Scheme:
     faults: list[Text] = []
-    head = _read_head(folder)
+    head = read_head(folder, SchemeHead)
     if head.base is None:
         tables = read_tables(folder, faults)
         changes: tuple[Change, ...] = ()
@@ -188,7 +213,19 @@ def _load(folder: Path) -> Scheme:
     return scheme
 
 
-def _read_head(folder: Path) -> SchemeHead:
+def read_head(folder: Path, model: type[Head]) -> Head:
+    """Read the scheme.toml of a folder. Raises UserError where it is missing, no TOML, or says what it must not."""
+    path, content = folder / "scheme.toml", _read_toml(folder)
+    if pack_kind(folder) != model.kind_of_pack:
+        wanted = _KINDS[model.kind_of_pack]
+        raise UserError(Text(f"{path}：此处需要{wanted.zh}", f"{path}: {wanted.en} is needed here"))
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise UserError([_head_fault(path, model, detail) for detail in error.errors()]) from error
+
+
+def _read_toml(folder: Path) -> dict[str, Any]:
     path = folder / "scheme.toml"
     if not path.is_file():
         known = ", ".join(shipped())
@@ -200,17 +237,18 @@ def _read_head(folder: Path) -> SchemeHead:
             )
         )
     try:
-        return SchemeHead.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(Text(f"{path}：不是有效的 TOML：{error}", f"{path}: not valid TOML: {error}")) from error
-    except ValidationError as error:
-        raise UserError([_head_fault(path, detail) for detail in error.errors()]) from error
 
 
-def _head_fault(path: Path, detail: Mapping[str, Any]) -> Text:
+def _head_fault(path: Path, model: type[BaseModel], detail: Mapping[str, Any]) -> Text:
     key = ".".join(str(part) for part in detail["loc"])
-    known = [field.alias or name for name, field in SchemeHead.model_fields.items()]
-    near = near_names(key, known) if detail["type"] == "extra_forbidden" else Text("", "")
+    for part in detail["loc"][:-1]:
+        inner = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    near = near_names(str(detail["loc"][-1]), known) if detail["type"] == "extra_forbidden" else Text("", "")
     return Text(f"{path} {key}：{detail['msg']}{near.zh}", f"{path} {key}: {detail['msg']}{near.en}")
 
 
