@@ -4,8 +4,7 @@ from fractions import Fraction
 
 import polars as pl
 
-from rules.payment.fund_part import sums_by
-from rules.payment.month import HOSPITAL_MONTH, month_ratios
+from rules.payment.fund_part import Sums, ratio_of
 from rules.policy.resolve import Resolved
 
 
@@ -39,9 +38,16 @@ def _pool_ratios(cases: pl.DataFrame, resolved: Resolved) -> dict[str, Fraction]
     rules = resolved.rules
     if rules.month.style != "ratio" or rules.month.fund_ratio_level != "pool":
         return {}
-    reckoned = cases.filter(pl.col("fixed_part").is_null())
-    ratios = month_ratios(sums_by(reckoned, HOSPITAL_MONTH, rules.money), rules)
-    return {key[0]: ratio for key, ratio in ratios.items() if rules.pool(key[0]).point_value.start.unit != "fund_yuan"}
+    outside = pl.col("funding").cast(pl.String) == "outside"
+    amounts = pl.col("charge", "booked").cast(pl.Int128)
+    table = (
+        cases.filter(pl.col("fixed_part").is_null(), pl.col("funding").cast(pl.String) != "elsewhere")
+        .group_by(pl.col("pool").cast(pl.String))
+        .agg(amounts.filter(~outside).sum(), amounts.filter(outside).sum().name.suffix("_outside"))
+    )
+    sums = {pool: Sums(**amounts) for pool, amounts in table.rows_by_key("pool", named=True, unique=True).items()}
+    pools = [pool for pool in rules.pools if pool.id in sums and pool.point_value.start.unit == "charge_yuan"]
+    return {pool.id: ratio_of(rules.month, pool, sums[pool.id]) for pool in pools}
 
 
 def _document(resolved: Resolved, *path: str | int) -> str | None:
