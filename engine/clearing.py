@@ -14,8 +14,8 @@ import polars as pl
 from engine.clearing_inputs import Gathered, TableFiles
 from engine.clearing_tables import budget_table, hospital_table, identity_table, statement_table
 from engine.fee_lines import read_fee_lines
+from engine.month_pricing import DECISIONS
 from engine.outputs.folder import replaced_folder
-from engine.pricing import DECISIONS
 from engine.provenance import input_files, program_versions
 from engine.tables import read_table
 from rules.fault import Text, UserError

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.pricing import DEDUCTIONS
+from engine.month_pricing import DEDUCTIONS
 from engine.tables import Column, read_table
 from rules.fault import Text
 from rules.money import round_fen

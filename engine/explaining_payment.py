@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.cases import ClaimsInput, group_cases
 from engine.fee_lines import read_fee_lines
-from engine.pricing import DECISIONS
+from engine.month_pricing import DECISIONS
 from engine.tables import read_table
 from grouper.drg.explain import Section
 from grouper.fault import Text, UserError
