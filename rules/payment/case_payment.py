@@ -8,6 +8,7 @@ rounded once. Equal to `reference.price` for every case, whatever the order or c
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -65,11 +66,11 @@ def price_cases(cases: pl.DataFrame, policy: Policy, given: Given | None = None)
 
     `cases`: case_id, group (null: none), total_charge (fen), insurance_type, the dates that `date_basis` names, and
     the columns that the policy's rules look at. Returns the same rows in the same order with: pool, month, kind, class,
-    funding (points | outside | elsewhere), coefficient, points (those that share the value), points_fixed and
-    points_per_fen (the exact points of an unrounded case are sign × fixed + per_fen × counted_charge), sign,
-    counted_charge, taken_out, standard, extra, separate, formula_result, adjustment, official_result; money in fen.
-    A refund row reverses its original's figures. UserError for every figure, table or column that is missing, with
-    the number of cases.
+    funding (points | outside | elsewhere), coefficient, weight (of the group, six decimals), points (those that share
+    the value), points_fixed and points_per_fen (the exact points of an unrounded case are sign × fixed + per_fen ×
+    counted_charge), sign, counted_charge, taken_out, standard, extra, separate, formula_result, adjustment,
+    official_result; money in fen. A refund row reverses its original's figures. UserError for every figure, table or
+    column that is missing, with the number of cases.
     """
     given = given or Given()
     need(cases, ["case_id", "group", "total_charge"], "计付", "payment")
@@ -320,7 +321,7 @@ class _Stretch:
         return pl.Series("separate", self.rounded(amount, item_scale(self.rules)))
 
     def labels(self, found: NDArray[np.int8], outside: NDArray[np.bool_]) -> list[pl.Series]:
-        """Return pool, month, kind, class, funding and coefficient."""
+        """Return pool, month, kind, class, funding, coefficient and weight."""
         sought, kind = self.sought, self.sought.kind
         blank = np.array([group is None for group in self.combined.groups] or [False])[self.combined.position]
         classes = np.where(self.special, SPECIAL, np.where(blank, UNGROUPED, found))
@@ -336,7 +337,14 @@ class _Stretch:
             names_by(pl.Series(classes), CLASS_NAMES).alias("class"),
             names_by(pl.Series(funding), FUNDINGS).alias("funding"),
             names_by(pl.Series(tariff), coefficients).alias("coefficient"),
+            self.weights().gather(tariff),
         ]
+
+    def weights(self) -> pl.Series:
+        """Return the weight of each tariff's group, and none for cases beside the tariffs."""
+        weights = [tariff.weight for tariff in self.combined.tariffs] + [None]
+        figures = [None if w is None else Decimal(w.numerator) / w.denominator for w in weights]
+        return pl.Series("weight", figures, pl.Decimal(18, 6))
 
     def exact(self, row: Indices, outside: NDArray[np.bool_]) -> list[pl.Series]:
         """Return the exact line of the points, as fractions in text; 0 for cases outside points."""

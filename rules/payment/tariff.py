@@ -43,7 +43,10 @@ class Combination(NamedTuple):
 
 
 class Tariff(NamedTuple):
-    """One combination's boundaries (fen of charge), and for each class its points, or the share of the basis paid."""
+    """One combination's boundaries (fen of charge), and for each class its points, or the share of the basis paid.
+
+    weight: of the group; in DIP its score ÷ base.
+    """
 
     coefficient: Fraction
     low_to: int
@@ -52,6 +55,7 @@ class Tariff(NamedTuple):
     points: tuple[Linear, ...]
     outside: tuple[Fraction | None, ...]
     zero_result: tuple[bool, ...]
+    weight: Fraction | None = None
 
 
 def tariff(combination: Combination, figures: Figures) -> Tariff:
@@ -98,7 +102,7 @@ class _Reckoning:
         added = self.c.added + group_points(self.rules, self.group)
         points = tuple(Linear(line.fixed + added, line.per_fen) for line in lines)
         low, high, extreme = (self.boundary(name, rules[name]) for name in CLASSES[1:])
-        return Tariff(self.f, low, high, extreme, points, tuple(outside), tuple(zero))
+        return Tariff(self.f, low, high, extreme, points, tuple(outside), tuple(zero), self.weight)
 
     def class_rules(self) -> dict[str, LowRule | HighRule | None]:
         """Return the rules that judge the class, None where no case falls into it."""

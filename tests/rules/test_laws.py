@@ -56,6 +56,18 @@ def test_results_add_up(tmp_path: Path) -> None:
     assert priced.select("case_id").equals(cases.select("case_id"))
 
 
+def test_a_case_shows_the_weight_of_its_group_and_a_blank_one_none(tmp_path: Path) -> None:
+    blank = '[blank_group]\npay = "points"\nfactor = "0.7"'
+    rules = policy(tmp_path, *FAMILIES["drg high cap"], blank, tables=random_cases.tables(3))
+    cases = random_cases.claims(1000, 3, ungrouped=True)
+    table = pl.read_csv(tmp_path / "weights.csv", schema_overrides={"weight": pl.Decimal(18, 6)}).select(
+        "group", "weight"
+    )
+    expected = cases.select("group").join(table, on="group", how="left", maintain_order="left")["weight"]
+    assert 0 < expected.null_count() < expected.len()
+    assert price_cases(cases, rules)["weight"].equals(expected)
+
+
 def test_a_refund_pair_changes_no_sum(tmp_path: Path) -> None:
     rules = policy(tmp_path, *FAMILIES["special kinds"], tables=random_cases.tables(3))
     nothing = {"refund": pl.lit(value=False), "original_case_id": pl.lit(None, pl.String)}
