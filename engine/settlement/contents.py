@@ -1,6 +1,8 @@
 """Digests of what a batch wrote: equal for equal rows in any order, recomputed by `drgdip ledger verify`."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.settlement.schema import schema
@@ -8,23 +10,39 @@ from engine.settlement.schema import schema
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+NO_ROWS = "0 0 0"
 
-def content_digest(connection: "DuckDBPyConnection", batch: int) -> str:
-    """Return a digest of all rows of a batch, over every table but ledger_batch itself."""
+
+def content_digest(connection: "DuckDBPyConnection", batch: int, pruned: Mapping[str, str] | None = None) -> str:
+    """Return a digest of all rows of a batch, over every table but ledger_batch itself.
+
+    `pruned`: digests of the rows of tables whose rows of this batch were deleted since.
+    """
     digest = hashlib.sha256()
-    for table, relation in schema().tables.items():
+    for table in schema().tables:
         if table != "ledger_batch":
-            names = [name for name in relation.columns if name != "batch"]
-            digest.update(f"{table} {_rows_digest(connection, table, names, batch)}\n".encode())
+            rows = (pruned or {}).get(table) or rows_digest(connection, table, batch)
+            if rows != NO_ROWS:
+                digest.update(f"{table} {rows}\n".encode())
     return digest.hexdigest()
 
 
-def _rows_digest(connection: "DuckDBPyConnection", table: str, names: list[str], batch: int) -> str:
-    """Return count and sums of the MD5 of each row's text: sums do not depend on order and see doubled rows."""
+def rows_digest(connection: "DuckDBPyConnection", table: str, batch: int) -> str:
+    """Return count and sums of the MD5 of each row's text: sums do not depend on order and see doubled rows.
+
+    Empty cells at the end of a row leave no trace, so that columns can be added to a table.
+    """
+    names = [name for name in schema().tables[table].columns if name != "batch"]
     cells = ", ".join(f"""coalesce("{name}"::VARCHAR, chr(0))""" for name in names)
-    row = f"concat_ws(chr(31), {cells})"
+    row = f"rtrim(concat_ws(chr(31), {cells}), chr(31) || chr(0))"
     query = (
         f"SELECT count(*), coalesce(sum(md5_number_lower(row)), 0), coalesce(sum(md5_number_upper(row)), 0) "  # noqa: S608
         f"FROM (SELECT {row} AS row FROM {table} WHERE batch = {batch})"
     )
     return " ".join(str(figure) for figure in connection.execute(query).fetchall()[0])
+
+
+def seal(row: Mapping[str, object], before: str) -> str:
+    """Return the digest of a batch's own row and of the seal of the batch before it, "" for the first."""
+    cells = {name: str(value) for name, value in sorted(row.items()) if value is not None and name != "seal"}
+    return hashlib.sha256(json.dumps([before, cells], ensure_ascii=False).encode()).hexdigest()

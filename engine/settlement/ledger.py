@@ -21,7 +21,7 @@ import polars as pl
 from engine.database import open_database
 from engine.outputs.folder import cannot_write
 from engine.provenance import program_versions
-from engine.settlement.contents import content_digest
+from engine.settlement.contents import content_digest, seal
 from engine.settlement.schema import create_tables, create_views, schema
 from grouper.fault import CannotWriteError, Text, UserError
 
@@ -117,9 +117,15 @@ class Batch:
             "made_at": datetime.now(UTC).replace(tzinfo=None),
             "made_by": by,
         }
+        row["seal"] = seal(row, self._seal_before())
         names = ", ".join(row)
         marks = ", ".join(f"${name}" for name in row)
         self.connection.execute(f"INSERT INTO ledger_batch ({names}) VALUES ({marks})", row)  # noqa: S608
+
+    def _seal_before(self) -> str:
+        """Return the seal of the batch before this one."""
+        found = self.connection.execute("SELECT seal FROM ledger_batch ORDER BY batch DESC LIMIT 1").fetchall()
+        return str(found[0][0]) if found else ""
 
 
 @contextmanager
@@ -207,8 +213,8 @@ def _check_version(path: Path, connection: "DuckDBPyConnection") -> None:
     if found < own:
         raise UserError(
             Text(
-                f"{path}：账本版本 {found} 较旧；请运行 drgdip ledger upgrade {path}",
-                f"{path} has the older ledger version {found}: run drgdip ledger upgrade {path}",
+                f"{path}：账本版本 {found} 较旧；请运行 drgdip ledger upgrade --ledger {path}",
+                f"{path} has the older ledger version {found}: run drgdip ledger upgrade --ledger {path}",
             )
         )
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _HERE = files("engine.settlement")
-MADE = ("batch", "digest", "content", "program", "made_at", "made_by", "options")
+MADE = ("batch", "digest", "content", "program", "made_at", "made_by", "options", "seal")
 """Columns of ledger_batch that differ between equal runs, or are derived; no content digest covers them."""
 
 
