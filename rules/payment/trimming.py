@@ -11,7 +11,6 @@ from fractions import Fraction
 
 import polars as pl
 
-from rules.fault import Text, UserError
 from rules.policy.calibration import Trimming
 
 # natural logarithms become integers at this scale, so that their sums do not depend on the order of the cases
@@ -23,11 +22,8 @@ def trim(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
 
     `cases`: group (string), charge (int64 fen); further columns stay. Row order is kept. percentile cuts the share
     below `low` and above `high`, iqr keeps from Q1 - k·IQR to Q3 + k·IQR, sd the mean ± k·SD; on the log scale a
-    charge of zero never stays. Raises UserError for percentiles out of order.
+    charge of zero never stays.
     """
-    if rule.method == "percentile" and rule.low >= rule.high:
-        zh = f"裁剪百分位 low {rule.low} 须小于 high {rule.high}"
-        raise UserError(Text(zh, f"the trimming percentile low {rule.low} must be below high {rule.high}"))
     if rule.method == "none" or cases.is_empty():
         return cases
     limits = bounds(cases, rule)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rules.policy.values import Model, Number, Positive, Share, fault, term
+from rules.policy.values import Model, Positive, Share, fault, term
 
 
 class Trimming(Model):
@@ -16,6 +16,15 @@ class Trimming(Model):
     high: Share = term("高百分位", "high percentile", "ratio", default=Decimal("0.975"))
     k: Positive = term("倍数", "multiple", "ratio", default=Decimal("1.5"))
     log: bool = term("对数", "on logarithms", default=False)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Trimming":
+        if self.low >= self.high:
+            raise fault(
+                f"low {self.low} 须小于 high {self.high}",
+                f"the percentile low {self.low} must be below high {self.high}",
+            )
+        return self
 
 
 class Calibration(Model):
@@ -30,7 +39,7 @@ class Calibration(Model):
     reference_disease: str | None = term("基准病种", "reference disease", default=None)
     quota: Positive | None = term("每分金额", "money per point of the quota method", "yuan", default=None)
     minimum_cases: Annotated[int, Field(ge=1)] = term("最少病例数", "least cases", "cases")
-    maximum_cv: Number | None = term("变异系数上限", "largest coefficient of variation", default=None)
+    maximum_cv: Positive | None = term("变异系数上限", "largest coefficient of variation", default=None)
     unstable: Literal["parent_mean", "withhold"] = term("不稳定病组", "an unstable group")
     not_lowered: tuple[str, ...] = term("不得下调的病组", "groups whose weight is not lowered", default=())
     inversion: Literal["refused", "allowed"] = term("等级倒挂", "inversion between levels", default="refused")

@@ -64,9 +64,9 @@ class CoefficientPart(Model):
     """One table of coefficients, by one or two of level, hospital and group."""
 
     by: tuple[Literal["level", "hospital", "group"], ...] = term("按", "by", min_length=1, max_length=2)
-    table: dict[str, Number | dict[str, Number]] | None = term("系数表", "table", "ratio", default=None)
+    table: dict[str, Amount | dict[str, Amount]] | None = term("系数表", "table", "ratio", default=None)
     file: str | None = term("系数文件", "table: the columns of `by`, coefficient", default=None)
-    otherwise: Number | None = term("其他", "coefficient of what the table does not name", "ratio", default=None)
+    otherwise: Amount | None = term("其他", "coefficient of what the table does not name", "ratio", default=None)
     share: Share | None = term("占比", "share in a weighted coefficient", "ratio", default=None)
 
     @model_validator(mode="after")

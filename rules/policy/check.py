@@ -16,6 +16,7 @@ from rules.policy.dated import Path as KeyPath
 from rules.policy.model import Rules
 from rules.policy.resolve import Policy
 from rules.policy.terms import known_keys, models_at, plain
+from rules.policy.values import PLAIN
 
 ILLUSTRATIVE = "illustrative"
 KINDS_OF_FAULT = {
@@ -48,7 +49,7 @@ def read_document(file: Path) -> dict[str, Any]:
                 f"{file}：读不出（须为 UTF-8 文本）：{error}", f"{file}: cannot be read (UTF-8 text expected): {error}"
             )
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(Text(f"{file}：TOML 语法错误：{error}", f"{file}: TOML syntax: {error}")) from None
 
 
@@ -158,6 +159,9 @@ def meaning(kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> Text
 def reference_faults(document: Mapping[str, Any], cut: Cut, file: Path) -> Iterator[Text]:
     """Yield every number without a reference and every reference to a document that is not listed."""
     documents = document.get("documents", {})
+    if not isinstance(documents, Mapping):
+        yield at(file, "documents", "应为表", "must be a table")
+        return
     for source in cut.sources.values():
         key = source.reference.split()[0] if source.reference.split() else ""
         if key not in documents and not source.reference.startswith(ILLUSTRATIVE):
@@ -179,9 +183,7 @@ def numbers(node: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]
     elif isinstance(node, list):
         for n, value in enumerate(node):
             yield from numbers(value, (*path, n))
-    elif (isinstance(node, int) and not isinstance(node, bool)) or (
-        isinstance(node, str) and re.fullmatch(r"-?\d+(\.\d+)?", node)
-    ):
+    elif (isinstance(node, int) and not isinstance(node, bool)) or (isinstance(node, str) and PLAIN.fullmatch(node)):
         yield path, node
 
 

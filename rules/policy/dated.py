@@ -142,10 +142,10 @@ class _Cutter:
             self.places[outer + spot[n:]] = self.places.pop(spot)
 
     def items(self, node: list[Any], path: Path, place: Path, days: tuple[date, date]) -> list[Any]:
-        by_id: dict[object, list[tuple[int, Mapping[str, Any]]]] = {}
+        by_id: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         kept: list[tuple[int, Any, tuple[date, date]]] = []
         for index, item in enumerate(node):
-            if isinstance(item, Mapping) and "id" in item and "from" in item:
+            if isinstance(item, Mapping) and isinstance(item.get("id"), str) and "from" in item:
                 by_id.setdefault(item["id"], []).append((index, item))
             else:
                 kept.append((index, item, days))
@@ -177,13 +177,13 @@ def walk_series(node: object, path: Path = ()) -> Iterator[tuple[Path, list[tupl
     if is_series(node):
         yield path, [((*path, n), entry) for n, entry in enumerate(node)]
     elif isinstance(node, list):
-        by_id: dict[object, list[tuple[Path, Mapping[str, Any]]]] = {}
+        by_id: dict[str, list[tuple[Path, Mapping[str, Any]]]] = {}
         for n, item in enumerate(node):
-            if isinstance(item, Mapping) and "id" in item:
+            if isinstance(item, Mapping) and isinstance(item.get("id"), str):
                 by_id.setdefault(item["id"], []).append(((*path, n), item))
         for name, entries in by_id.items():
             if len(entries) > 1 or "from" in entries[0][1]:
-                yield (*path, str(name)), entries
+                yield (*path, name), entries
     items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     for key, value in items:
         if path or key != "valid":

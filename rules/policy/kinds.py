@@ -39,7 +39,7 @@ class Condition(Model):
 class DayBand(Model):
     """One band of days of a per-diem standard."""
 
-    up_to_day: int | None = term("至第几天", "up to day", "days", default=None)
+    up_to_day: Annotated[int, Field(ge=1)] | None = term("至第几天", "up to day", "days", default=None)
     daily: Yuan = term("床日标准", "daily standard", "yuan a day")
 
 
@@ -55,7 +55,7 @@ class PerDiem(Model):
 
     pay: Literal["per_diem"]
     bands: tuple[DayBand, ...] = term("床日标准", "daily standards", min_length=1)
-    by_level: dict[str, tuple[DayBand, ...]] = term(
+    by_level: dict[str, Annotated[tuple[DayBand, ...], Field(min_length=1)]] = term(
         "各等级标准", "daily standards by hospital level", default_factory=dict
     )
     days: Literal["length_of_stay", "discharge_minus_admission", "both_days_counted"] = term("天数", "how days count")

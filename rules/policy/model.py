@@ -65,6 +65,27 @@ class Rules(Model):
         return self
 
     @model_validator(mode="after")
+    def _table_of_the_scheme(self) -> "Rules":
+        for name, table in (("weights", self.weights), ("scores", self.scores)):
+            if table is not None and table.scheme != self.scheme:
+                raise fault(
+                    f"{name}.scheme {table.scheme!r} 与当日分组方案 {self.scheme!r} 不符",
+                    f"{name}.scheme is {table.scheme!r}, but cases are grouped by {self.scheme!r} on that day",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _items_once(self) -> "Rules":
+        named = [code for item in self.separate_items for code in item.items]
+        if twice := sorted({code for code in named if named.count(code) > 1}):
+            listed = "、".join(twice)
+            raise fault(
+                f"separate_items：项目 {listed} 由不止一条规则单独支付",
+                f"separate_items: more than one rule pays for {', '.join(twice)}",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tree_of_pools(self) -> "Rules":
         parents = {pool.id: pool.parent for pool in self.pools}
         for pool in self.pools:

@@ -118,6 +118,13 @@ class Quotas(Model):
             raise fault('bands 与 deduction = "bands_over" 必须同时出现', 'bands belong to deduction = "bands_over"')
         if (self.method == "growth") != (self.growth is not None):
             raise fault('growth 与 method = "growth" 必须同时出现', 'growth belongs to method = "growth"')
+        bounds = [band.up_to for band in self.bands]
+        rising = sorted({bound for bound in bounds[:-1] if bound is not None})
+        if bounds and (bounds[-1] is not None or bounds[:-1] != rising):
+            raise fault(
+                "扣款分档须递增，且只有最后一档不写 up_to",
+                "bands of the excess must rise, and only the last omits up_to",
+            )
         return self
 
 

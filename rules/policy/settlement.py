@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rules.policy.values import Bilingual, FundColumn, Model, Number, Positive, Share, fault, term
+from rules.policy.values import Amount, Bilingual, FundColumn, Model, Number, Positive, Share, fault, term
 
 Style = Literal["ratio", "subtract", "policy_ratio"]
 RatioLevel = Literal["pool", "hospital", "case"]
@@ -57,7 +57,7 @@ class ScoreBand(Model):
     """One line of a score table: from this score on (inclusive); the last line names no score."""
 
     score_from: Number | None = term("分数起点", "score from", "points of score", default=None)
-    coefficient: Share | None = term("系数", "coefficient", "ratio", default=None)
+    coefficient: Amount | None = term("系数", "coefficient", "ratio", default=None)
     release: Share | None = term("返还比例", "share released", "ratio", default=None)
     share: Share | None = term("比例", "share", "ratio", default=None)
 
@@ -87,7 +87,7 @@ class Assessment(Model):
     file: str | None = term("得分表", "table: hospital, score", default=None)
     indicators: tuple[Indicator, ...] = term("指标", "indicators", default=())
     indicator_file: str | None = term("指标值表", "table: hospital, indicator, value", default=None)
-    table: tuple[ScoreBand, ...] = term("系数表", "coefficient by score", default=())
+    table: tuple[ScoreBand, ...] = term("系数表", "coefficient by score", min_length=1)
     acts_on: tuple[Literal["coefficient", "retention_share", "prepayment", "deposit"], ...] = term(
         "作用于", "where the score acts", default=("coefficient",)
     )
@@ -107,6 +107,11 @@ class Assessment(Model):
                 "one score must not cut both coefficient and deposit unless same_score_twice = true",
             )
         descending(self.table, "coefficient")
+        bounded = {"prepayment", "deposit"} & set(self.acts_on)
+        if bounded and any(band.coefficient is not None and band.coefficient > 1 for band in self.table):
+            raise fault(
+                "得分作用于预付或质保金时系数不得大于 1", "a score on prepayment or deposit has no coefficient above 1"
+            )
         return self
 
 

@@ -1,5 +1,6 @@
 """The kinds of value a policy holds: exact numbers, names in two languages, terms with their unit."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -78,12 +79,18 @@ def term_of(model: type[BaseModel], key: str) -> tuple[Text, Text]:
     return Text(str(words.get("zh", known.zh)), str(words.get("en", known.en))), Text(UNITS[unit], unit)
 
 
+PLAIN = re.compile(r"-?\d{1,40}(\.\d{1,80})?")
+"""How an exact number is written: digits, without exponent or separators."""
+
+
 def exact(value: object) -> object:
     """Let an exact number in: a whole number or digits in quotes. A binary float has already lost its digits."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise fault(
             f'{value!r} 应写成带引号的十进制数，如 "0.95"', f'{value!r} must be a decimal in quotes, such as "0.95"'
         )
+    if not isinstance(value, Decimal) and not PLAIN.fullmatch(str(value).strip()):
+        raise fault("不是十进制数", "is not a decimal number")
     return value.strip() if isinstance(value, str) else value
 
 

@@ -79,6 +79,8 @@ overspend = { mode = "whole", bands = [{ share = "0" }] }
 SCORES = """
 kind = "dip"
 weights = ""
+[scheme]
+values = [{ from = 2026-01-01, value = "dip-3.0", reference = "illustrative" }]
 [scores]
 file = "scores.csv"
 scheme = "dip-3.0"

@@ -195,11 +195,6 @@ def test_bad_history_names_every_fault() -> None:
     assert len(caught.value.text("zh").splitlines()) == 3
 
 
-def test_trimming_percentiles_out_of_order_are_refused() -> None:
-    with pytest.raises(UserError, match="must be below high"):
-        trim(frame([("A", None, 2025, 1)]), trimming("percentile", low="0.9", high="0.1"))
-
-
 def test_means_by_level_use_the_same_estimator_and_trimming() -> None:
     cases = frame([("A", None, 2024, 100), ("A", None, 2025, 200), ("A", None, 2025, 300), ("A", None, 2025, 400)])
     leveled = cases.with_columns(pl.Series("level", ["3", "3", "2", None]))
