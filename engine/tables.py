@@ -37,15 +37,37 @@ def read_table(path: Path, columns: Sequence[Column]) -> pl.DataFrame:
     Amounts in files are yuan, as in claims. Raises UserError with every fault: unreadable file, missing columns with
     near names, empty cells and cells of the wrong kind by row.
     """
+    frame, faults = read_checked(path, columns)
+    if faults:
+        raise UserError(faults)
+    return frame
+
+
+def read_checked(path: Path, columns: Sequence[Column]) -> tuple[pl.DataFrame, list[Text]]:
+    """Read a table and return what is wrong in its cells beside it, so that further checks can add their own faults.
+
+    A cell at fault comes out empty. Raises UserError for an unreadable file and missing columns.
+    """
     frame = _read(path)
     missing = [column for column in columns if column.name not in frame.columns and not column.optional]
     if missing:
         raise UserError([_missing(path, column.name, frame.columns) for column in missing])
     faults: list[Text] = []
     found = [_column(path, frame, column, faults) for column in columns]
-    if faults:
-        raise UserError(faults)
-    return pl.DataFrame(found)
+    return pl.DataFrame(found), faults
+
+
+def cell_faults(path: Path, cells: pl.Series, wrong: pl.Series, what: Text) -> list[Text]:
+    """Return what is wrong with some cells of a column, by file, row and column: the first few, then how many more."""
+    faults = []
+    for row in wrong.fill_null(value=False).arg_true()[:SHOWN_FAULTS]:
+        place = f"{path}:{row + 2}:{cells.name}"
+        shown = "" if cells[row] is None else f" {cells[row]!r}"
+        faults.append(Text(f"{place}:{shown} {what.zh}", f"{place}:{shown} {what.en}"))
+    if (more := int(wrong.sum()) - SHOWN_FAULTS) > 0:
+        name = cells.name
+        faults.append(Text(f"{path}：{name} 另有 {more} 处", f"{path}: {more} more cells of {name}"))
+    return faults
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -78,15 +100,9 @@ def _column(path: Path, frame: pl.DataFrame, column: Column, faults: list[Text])
     text = text.set(text == "", None) if column.kind != "flag" else text
     found = pl.DataFrame({"cell": text}).select(_parsed(column.kind).alias(column.name)).to_series()
     wrong = found.is_null() & (pl.Series([not column.optional] * len(text)) | text.is_not_null())
-    for row in wrong.arg_true()[:SHOWN_FAULTS]:
-        given = text[row]
-        what = _WHAT.get(column.kind) if given is not None else None
-        zh, en = what or Text("不能为空", "must not be empty")
-        place = f"{path}:{row + 2}:{column.name}"
-        shown = "" if given is None else f" {given!r}"
-        faults.append(Text(f"{place}:{shown} {zh}", f"{place}:{shown} {en}"))
-    if (more := int(wrong.sum()) - SHOWN_FAULTS) > 0:
-        faults.append(Text(f"{path}：{column.name} 另有 {more} 处", f"{path}: {more} more cells of {column.name}"))
+    faults += cell_faults(path, text, wrong & text.is_null(), Text("不能为空", "must not be empty"))
+    if (what := _WHAT.get(column.kind)) is not None:
+        faults += cell_faults(path, text, wrong & text.is_not_null(), what)
     return found.alias(column.name)
 
 

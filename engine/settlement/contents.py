@@ -46,3 +46,8 @@ def seal(row: Mapping[str, object], before: str) -> str:
     """Return the digest of a batch's own row and of the seal of the batch before it, "" for the first."""
     cells = {name: str(value) for name, value in sorted(row.items()) if value is not None and name != "seal"}
     return hashlib.sha256(json.dumps([before, cells], ensure_ascii=False).encode()).hexdigest()
+
+
+def digest_of(*parts: object) -> str:
+    """Return the digest of what a batch is made of."""
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
