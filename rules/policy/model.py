@@ -19,6 +19,7 @@ from rules.policy.cases import (
     Weights,
 )
 from rules.policy.classes import BlankGroup, CaseClasses
+from rules.policy.directory import DirectoryMeasurement
 from rules.policy.kinds import Kind
 from rules.policy.pools import Pool
 from rules.policy.settlement import Clearing, FundSplit, Monthly
@@ -47,6 +48,7 @@ class Rules(Model):
     special_case: SpecialCase | None = None
     exclusion: Exclusion | None = None
     calibration: Calibration | None = None
+    directory: DirectoryMeasurement | None = None
     separate_items: tuple[SeparateItem, ...] = term("单独支付项目", "separately paid items", default=())
     patient_basis: Literal["item", "group"] = term("个人计费基础", "what patients pay by")
     reimbursement: Reimbursement | None = None
