@@ -1,0 +1,102 @@
+"""drgdip settle: the claims of a month, settled into a ledger."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.options import Json, Lang, language, say
+from engine.cli.progress import Progress
+from engine.cli.screen import console, print_json
+from grouper.fault import Text
+
+
+def settle(
+    claims: Annotated[list[Path], typer.Argument(help="Claims: Parquet, CSV or Excel files, or folders of them.")],
+    policy: Annotated[
+        list[Path], typer.Option("--policy", help="Policy file or shipped id; one more for earlier days.")
+    ],
+    month: Annotated[datetime, typer.Option(formats=["%Y-%m"], help="Month to settle, such as 2026-10.")],
+    ledger: Annotated[Path, typer.Option(help="The ledger, a DuckDB file; made where there is none.")],
+    scheme: Annotated[str | None, typer.Option(help="Another scheme than the policy's; recorded.")] = None,
+    column_map: Annotated[str | None, typer.Option("--map", help="Column map of the claims.")] = None,
+    diagnosis_table: Annotated[Path | None, typer.Option(help="Table of diagnoses, with --map long.")] = None,
+    procedure_table: Annotated[Path | None, typer.Option(help="Table of procedures, with --map long.")] = None,
+    fee_lines: Annotated[Path | None, typer.Option(help="Fee lines, for rules that look at items.")] = None,
+    decisions: Annotated[Path | None, typer.Option(help="Special-case decisions: case_id, decision, amount.")] = None,
+    deductions: Annotated[Path | None, typer.Option(help="Audit deductions, where they act in the month.")] = None,
+    book_in: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m"], help="Month that books the differences of a correction.")
+    ] = None,
+    hash_ids: Annotated[
+        Path | None, typer.Option(metavar="KEYFILE", help="Replace person and case ids by keyed hashes.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who settles; the user of the machine by default.")] = None,
+    lang: Lang = "",
+    as_json: Json = False,
+) -> None:
+    """Settle a month of claims: read, check, group, price, and book it in the ledger as one batch."""
+    from engine.claims import load_key
+    from engine.settlement.month_run import SettlementRequest
+    from engine.settlement.month_run import settle as run
+
+    request = SettlementRequest(
+        claims=claims,
+        policies=policy,
+        month=month.year * 100 + month.month,
+        ledger=ledger,
+        scheme=scheme,
+        column_map=column_map,
+        diagnosis_table=diagnosis_table,
+        procedure_table=procedure_table,
+        fee_lines=fee_lines,
+        decisions=decisions,
+        deductions=deductions,
+        book_in=book_in.year * 100 + book_in.month if book_in else None,
+        hash_key=load_key(hash_ids) if hash_ids else None,
+        by=by,
+    )
+    with Progress(Text("结算", "settling")) as progress:
+        summary = run(request, progress.start)
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from rules.money import yuan_text
+
+    rows = summary["rows"]
+    say(
+        f"{summary['month']}：读入 {rows['rows_in']:,} = 拒收 {rows['rejected']:,} + 入账 {rows['booked']:,}"
+        f" + 暂挂 {rows['held']:,} + 并入 {rows['merged']:,} + 已入账 {rows['known']:,}"
+        f" + 其他月份 {rows['elsewhere']:,}",
+        f"{summary['month']}: {rows['rows_in']:,} rows in = {rows['rejected']:,} rejected + {rows['booked']:,} booked"
+        f" + {rows['held']:,} held + {rows['merged']:,} merged + {rows['known']:,} known"
+        f" + {rows['elsewhere']:,} elsewhere",
+    )
+    chinese = language() == "zh"
+    names = ("基金池", "病例", "点值", "应付", "扣款", "预付", "质保金") if chinese else (
+        "pool", "cases", "value", "payable", "deducted", "paid", "deposit"
+    )  # fmt: skip
+    table = Table()
+    for name in names:
+        table.add_column(name, justify="left" if name in {"pool", "基金池"} else "right")
+    for pool in summary["pools"]:
+        amounts = [yuan_text(pool[key]) for key in ("payable", "deducted", "paid", "deposit")]
+        table.add_row(pool["pool"], f"{pool['cases']:,}", _value(pool["value"]), *amounts)
+    console().print(table)
+    say(
+        f"已记入 {summary['ledger']}，批次 {summary['batch']}",
+        f"booked in {summary['ledger']} as batch {summary['batch']}",
+    )
+
+
+def _value(exact: str) -> str:
+    from fractions import Fraction
+
+    return f"{float(Fraction(exact)):.4f}"

@@ -1,0 +1,27 @@
+"""Priced cases as rows of ledger_case, and back."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from engine.settlement.schema import schema
+
+NAMES = {"group": "group_code", "parent": "parent_code", "kind": "special_kind", "class": "case_class"}
+"""What pricing calls a column, and what the ledger calls it."""
+
+
+def case_rows(cases: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Return the cases of a settled month as rows of ledger_case; `names` are those of the groups."""
+    split = [name for name in cases.columns if name.endswith("_split")]
+    funds = [pl.col(name).alias(name.removesuffix("_split")) for name in split]
+    group = pl.col("group").cast(pl.String)
+    rows = cases.with_columns(
+        (pl.struct(funds).struct.json_encode() if funds else pl.lit(None, pl.String)).alias("split"),
+        group.replace_strict(names, default=None, return_dtype=pl.String).alias("group_name"),
+    ).rename(NAMES)
+    return rows.select(name for name in schema().tables["ledger_case"].columns if name in rows.columns)
+
+
+def priced_cases(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of ledger_case as they were priced."""
+    return rows.rename({own: name for name, own in NAMES.items()})
