@@ -1,10 +1,11 @@
-"""The pools of a month's batch as its statements print them: names, point value's unit, fund ratio, prepayment."""
+"""What statements print of a month's policy: pools with their fund ratio and prepayment, names of special kinds."""
 
 from fractions import Fraction
 
 import polars as pl
 
 from rules.payment.fund_part import Sums, ratio_of
+from rules.policy.model import Rules
 from rules.policy.resolve import Resolved
 
 
@@ -31,6 +32,12 @@ def pool_rows(cases: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
         for place, pool in enumerate(rules.pools)
     ]
     return pl.DataFrame(rows, schema_overrides={"ratio": pl.String})
+
+
+def kind_rows(rules: Rules) -> pl.DataFrame:
+    """Return rows of ledger_kind, one per special kind of the policy."""
+    rows = [(kind.id, kind.name.zh, kind.name.en) for kind in rules.kinds]
+    return pl.DataFrame(rows, schema=dict.fromkeys(("special_kind", "name_zh", "name_en"), pl.String), orient="row")
 
 
 def _pool_ratios(cases: pl.DataFrame, resolved: Resolved) -> dict[str, Fraction]:
