@@ -22,7 +22,7 @@ from engine.settlement.known import Known, read_parts
 from engine.settlement.ledger import Head, Ledger, open_ledger
 from engine.settlement.ledger_cases import case_rows
 from engine.settlement.month_claims import MonthClaims, MonthReader
-from engine.settlement.pools import pool_rows
+from engine.settlement.policy_rows import kind_rows, pool_rows
 from engine.tables import read_table
 from rules.fault import Text, UserError
 from rules.payment.month import Month
@@ -212,6 +212,7 @@ class MonthRun:
             first = date(self.request.month // 100, self.request.month % 100, 1)
             resolved = the_one_valid(list(self.policies), first).on(first)
             batch.write("ledger_pool", pool_rows(settled.cases, resolved))
+            batch.write("ledger_kind", kind_rows(resolved.rules))
             batch.write("ledger_reject", found.rejects)
             batch.write("ledger_finding", finding_rows(found))
             batch.write("ledger_input", pl.DataFrame([{"role": "claims", **row} for row in inputs]))
