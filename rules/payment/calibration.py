@@ -162,18 +162,18 @@ def calibrate(
     groups = []
     for group, parent in sorted(parents.items()):
         own, untrimmed = kept.get(group, {}), before.get(group, {})
-        total = _total(own)
-        stability = _stability(total, rule)
+        sums = total(own)
+        stability = _stability(sums, rule)
         mean, origin = _mean(own, families.get(parent or "", {}), stability, rule)
         groups.append(
             GroupWeight(
                 group=group,
                 parent=parent,
-                cases=total.cases,
-                trimmed=_total(untrimmed).cases - total.cases,
+                cases=sums.cases,
+                trimmed=total(untrimmed).cases - sums.cases,
                 mean=mean,
                 mean_untrimmed=estimate(untrimmed, rule),
-                cv=total.cv,
+                cv=sums.cv,
                 stability=stability,
                 mean_from=origin,
                 weight=None,
@@ -190,7 +190,7 @@ def _mean(
     """Return the mean that makes the weight and where it comes from."""
     if stability == "stable":
         return estimate(own, rule), "own"
-    if rule.unstable == "parent_mean" and _total(family).cases >= rule.minimum_cases:
+    if rule.unstable == "parent_mean" and total(family).cases >= rule.minimum_cases:
         return estimate(family, rule), "parent"
     return None, None
 
@@ -222,34 +222,46 @@ def _divisor(rule: Calibration, base: int, mean_all: Fraction, kept: Mapping[str
 
 def _riv(kept: Mapping[str, Mapping[int, Sums]]) -> Fraction | None:
     """Return the share of the variance of charges that lies between groups, exact; None where nothing varies."""
-    groups = [_total(years) for years in kept.values()]
+    groups = [total(years) for years in kept.values()]
     whole = _add(groups).scatter
     return 1 - sum((g.scatter for g in groups), Fraction()) / whole if whole else None
 
 
-def _sums(cases: pl.DataFrame) -> dict[str, dict[int, Sums]]:
-    """Return the sums of each group and year, in 128-bit integers."""
+def yearly_sums(cases: pl.DataFrame, *keys: str) -> dict[tuple[str, ...], dict[int, Sums]]:
+    """Return the sums of each combination of keys and year, in 128-bit integers."""
     wide = pl.col("charge").cast(pl.Int128)
-    table = cases.group_by("group", "year").agg(
+    table = cases.group_by(*keys, "year").agg(
         pl.len(), wide.sum().alias("charge"), (wide * wide).sum().alias("squares")
     )
-    found: dict[str, dict[int, Sums]] = {}
-    for group, year, count, charge, squares in table.iter_rows():
-        found.setdefault(group, {})[year] = Sums(count, charge, squares)
+    found: dict[tuple[str, ...], dict[int, Sums]] = {}
+    for *key, year, count, charge, squares in table.iter_rows():
+        found.setdefault(tuple(key), {})[year] = Sums(count, charge, squares)
     return found
+
+
+def _sums(cases: pl.DataFrame) -> dict[str, dict[int, Sums]]:
+    """Return the yearly sums of each group."""
+    return {group: years for (group,), years in yearly_sums(cases, "group").items()}
 
 
 def _merge(parts: Iterable[tuple[str | None, Mapping[int, Sums]]]) -> dict[str, dict[int, Sums]]:
     """Add up the yearly sums that share a name."""
-    merged: dict[str, dict[int, Sums]] = {}
+    named: dict[str, list[Mapping[int, Sums]]] = {}
     for name, years in parts:
-        into = merged.setdefault(name or "", {})
+        named.setdefault(name or "", []).append(years)
+    return {name: add_years(years) for name, years in named.items()}
+
+
+def add_years(parts: Sequence[Mapping[int, Sums]]) -> dict[int, Sums]:
+    """Add up yearly sums year by year."""
+    by_year: dict[int, list[Sums]] = {}
+    for years in parts:
         for year, sums in years.items():
-            into[year] = _add([into.get(year, Sums()), sums])
-    return merged
+            by_year.setdefault(year, []).append(sums)
+    return {year: _add(sums) for year, sums in by_year.items()}
 
 
-def _total(years: Mapping[int, Sums]) -> Sums:
+def total(years: Mapping[int, Sums]) -> Sums:
     """Return the sums over all years."""
     return _add(list(years.values()))
 

@@ -4,15 +4,17 @@ Cost ratio or cost per weight, by level, by level × group, composed, without in
 Exact: integer fen sums over fractions; the coefficient is rounded only where it is published.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import polars as pl
 
 from rules.fault import Text, UserError
+
+Costs = TypeVar("Costs")
 
 
 class Cost(NamedTuple):
@@ -87,13 +89,20 @@ def level_group_coefficients(
 
 def without_inversion(costs: Mapping[str, Cost]) -> dict[str, Cost]:
     """Pool neighbouring levels (given from highest to lowest) until no lower one costs more per unit."""
-    blocks: list[tuple[list[str], Cost]] = []
+    return pooled(costs, lambda cost: cost.unit, _add)
+
+
+def pooled(
+    costs: Mapping[str, Costs], unit: Callable[[Costs], Fraction], add: Callable[[Sequence[Costs]], Costs]
+) -> dict[str, Costs]:
+    """Pool neighbouring levels (given from highest to lowest) until no lower one has the higher unit cost."""
+    blocks: list[tuple[list[str], Costs]] = []
     for level, cost in costs.items():
         blocks.append(([level], cost))
-        while len(blocks) > 1 and blocks[-1][1].unit > blocks[-2][1].unit:
+        while len(blocks) > 1 and unit(blocks[-1][1]) > unit(blocks[-2][1]):
             names, last = blocks.pop()
             above, before = blocks.pop()
-            blocks.append(([*above, *names], _add([before, last])))
+            blocks.append(([*above, *names], add([before, last])))
     return {level: cost for names, cost in blocks for level in names}
 
 

@@ -39,7 +39,8 @@ def bounds(cases: pl.DataFrame, rule: Trimming) -> pl.DataFrame:
     positive = cases.filter(pl.col("charge") > 0) if rule.log else cases
     find = {"percentile": _percentile_bounds, "iqr": _quartile_bounds, "sd": _deviation_bounds}[rule.method]
     rows = list(find(positive, rule))
-    return pl.DataFrame(rows, schema={"group": pl.String, "lowest": pl.Int64, "highest": pl.Int64}, orient="row")
+    found = pl.DataFrame(rows, schema={"group": pl.String, "lowest": pl.Int64, "highest": pl.Int64}, orient="row")
+    return found.cast({"group": cases.schema["group"]})
 
 
 def _percentile_bounds(cases: pl.DataFrame, rule: Trimming) -> Iterator[tuple[str, int, int]]:

@@ -4,7 +4,6 @@ The total kept constant, groups not to be lowered, the change between two years,
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -83,16 +82,6 @@ def dynamic_adjustment(
 def relative_change(before: Fraction | int, after: Fraction | int) -> Fraction:
     """Return after ÷ before - 1; before must not be 0."""
     return Fraction(after) / before - 1
-
-
-def deserves_own_group(mean: Fraction | int, mean_with: Fraction | int, threshold: Fraction) -> bool:
-    """Return whether a related procedure raises the mean so much that its cases form a group of their own (DIP 3.0)."""
-    return relative_change(mean, mean_with) > threshold
-
-
-def is_primary_care_candidate(cv: Decimal | None, maximum_cv: Decimal) -> bool:
-    """Return whether a group's charges vary little enough for a primary-care group (DIP: CV at most 0.7)."""
-    return cv is not None and cv <= maximum_cv
 
 
 def comparison(previous: Mapping[str, Fraction], weights: Mapping[str, Fraction]) -> Iterable[Change]:

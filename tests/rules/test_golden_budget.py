@@ -27,6 +27,7 @@ from rules.payment.calibration import (
 from rules.payment.cash import reconcile
 from rules.payment.clearing import HospitalYear, PoolYear, clear
 from rules.payment.clearing_statement import hospital_statement, pool_identity
+from rules.payment.directory import deserves_own_group, is_primary_care_candidate
 from rules.payment.fund_split import split_over_funds
 from rules.payment.hospital_coefficient import level_coefficients
 from rules.payment.month import settle_month
@@ -48,13 +49,7 @@ from rules.payment.prepayment import FundState, advance, prepay, working_capital
 from rules.payment.quota import QuotaVersion, hospital_quotas, total_control_deduction
 from rules.payment.statement import Line
 from rules.payment.trimming import trim
-from rules.payment.weight_adjustment import (
-    deserves_own_group,
-    dynamic_adjustment,
-    is_primary_care_candidate,
-    keep_total,
-    relative_change,
-)
+from rules.payment.weight_adjustment import dynamic_adjustment, keep_total, relative_change
 from rules.policy.calibration import Calibration, Trimming
 from rules.policy.cases import Money
 from rules.policy.pools import Income, OutOfArea, Pool, Quotas
