@@ -85,18 +85,23 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Plan:
-    """All months of a city, from its number of claims and its years."""
+    """All months of a city, from its number of claims and its years, or some months of them."""
 
     city: City
     seed: int
     claims: int
     first_year: int
     last_year: int
+    first_month: int = 1
+    """Of the first year."""
+    last_month: int = 12
+    """Of the last year."""
 
     @cached_property
     def months(self) -> tuple[Month, ...]:
         """The months in order."""
-        city, places = self.city, range((self.last_year - self.first_year + 1) * 12)
+        city, years = self.city, self.last_year - self.first_year
+        places = range(years * 12 + self.last_month - self.first_month + 1)
         kinds = city.groups.people.tolist()
         volumes = [[self._volume(group, place) for group in range(len(kinds))] for place in places]
         totals = parts_of(self.claims, [math.fsum(month) for month in volumes])
@@ -112,8 +117,8 @@ class Plan:
             sizes = parts_of(drawn, [math.fsum(volume[g] for g in groups) for groups in of_kind])
             months.append(
                 Month(
-                    year=self.first_year + place // 12,
-                    month=place % 12 + 1,
+                    year=self.first_year + self._calendar(place) // 12,
+                    month=self._calendar(place) % 12 + 1,
                     place=place,
                     drawn=drawn,
                     refunds=own - drawn,
@@ -133,18 +138,22 @@ class Plan:
             for place in month.chunks:
                 yield Chunk(month, place)
 
+    def _calendar(self, place: int) -> int:
+        """Return the months from January of the first year to a month."""
+        return self.first_month - 1 + place
+
     def _volume(self, group: int, place: int) -> float:
         """Return the relative number of cases of a group in a month."""
         volume, groups = self.city.settings.volume, self.city.groups
         yearly = (1 + volume.growth) * float(groups.growth[group])
         season: tuple[float, ...] = getattr(volume, groups.season[group])
         drift: float = yearly ** (place / 12)
-        return float(groups.per_10000[group]) * season[place % 12] * round(drift, 9)
+        return float(groups.per_10000[group]) * season[self._calendar(place) % 12] * round(drift, 9)
 
     @cached_property
     def pool_sizes(self) -> tuple[int, ...]:
         """Persons of each kind, a prime number; those of a yearly kind are so many a year."""
-        years = self.last_year - self.first_year + 1
+        years = len(self.months) / 12
         sizes = []
         for place, people in enumerate(self.city.settings.people.values()):
             counts = [int(month.bounds[place + 1] - month.bounds[place]) for month in self.months]

@@ -208,7 +208,7 @@ def _hospitals(plan: Plan) -> "pa.Table":
 def _enrolment(plan: Plan) -> "pa.Table":
     """Return the number of people insured, by month, insurance and home district."""
     insured, months = plan.city.settings.insured, plan.months
-    yearly = plan.claims / (plan.last_year - plan.first_year + 1)
+    yearly = plan.claims * 12 / len(months)
     total, shares = yearly * insured.per_claim, sum(insured.regions.values())
     rows = [
         (

@@ -77,7 +77,9 @@ def test_every_wrong_option_is_named(tmp_path: Path) -> None:
         assert option in error.value.text("zh")
 
 
-@pytest.mark.parametrize("years", ["26", "2024-", "next", "2000-2030", "1999"])
+@pytest.mark.parametrize(
+    "years", ["26", "2024-", "next", "2000-2030", "1999", "2026-12..2026-10", "2026-10..2026-13", "2026-10-2026-12"]
+)
 def test_years_are_years(tmp_path: Path, years: str) -> None:
     with pytest.raises(UserError, match="must be years"):
         run("--claims", "10", "--years", years, "--out", str(tmp_path / "city"))

@@ -26,6 +26,16 @@ def test_every_claim_has_its_month(claims: int, years: int) -> None:
     assert (months[-1].carried_refunds, months[-1].carried_parts) == (0, 0)
 
 
+def test_some_months_hold_all_claims_and_take_nothing_over_from_before() -> None:
+    months = Plan(load_city(), 1, 30_000, 2025, 2026, 11, 2).months
+    assert [month.number for month in months] == [202511, 202512, 202601, 202602]
+    own = sum(month.drawn + month.refunds for month in months)
+    assert own + sum(month.carried_refunds + month.carried_parts for month in months) == 30_000
+    whole = Plan(load_city(), 1, 30_000 * 6, 2025, 2026).months[10:14]
+    for some, year in zip(months, whole, strict=True):
+        assert some.drawn == pytest.approx(year.drawn, rel=0.1)
+
+
 @pytest.mark.parametrize("claims", [7, 1000, 40 * CHUNK])
 def test_chunks_divide_a_month_without_gap(claims: int) -> None:
     plan = Plan(load_city(), 1, claims, 2026, 2026)
