@@ -1,153 +1,99 @@
-"""The clearing run: a year's priced months in, each hospital's clearing and statement and each pool's identity out."""
+"""The clearing of a year, wherever its books come from: final values, each hospital's amount, pools' identities."""
 
 import calendar
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from engine.clearing_inputs import Gathered, TableFiles
+from engine.clearing_inputs import Gathered
 from engine.clearing_tables import budget_table, hospital_table, identity_table, statement_table
-from engine.fee_lines import read_fee_lines
-from engine.month_pricing import DECISIONS
-from engine.outputs.folder import replaced_folder
-from engine.provenance import input_files, program_versions
-from engine.tables import read_table
-from rules.fault import Text, UserError
+from rules.fault import Text
 from rules.money import yuan_text
 from rules.payment.bands import cliffs
 from rules.payment.case_payment import Given, price_cases
 from rules.payment.clearing import Stage
 from rules.payment.clearing_statement import Identity, pool_identity
-from rules.payment.fund_part import by_case
+from rules.payment.fund_part import Key, Sums, by_case
 from rules.payment.statement import Line
-from rules.payment.year import PoolPoints, PoolResult, YearInputs, clear_year, year_points
-from rules.policy.check import load_policy
+from rules.payment.year import (
+    Hospital,
+    PoolPoints,
+    PoolResult,
+    YearInputs,
+    added,
+    case_sums,
+    clear_year,
+    year_points,
+    year_sums,
+)
 from rules.policy.model import Rules
 
 PAID = (
-    "pool", "month", "kind", "class", "funding", "coefficient", "points", "points_fixed", "points_per_fen",
+    "pool", "month", "kind", "class", "funding", "coefficient", "weight", "points", "points_fixed", "points_per_fen",
     "counted_charge", "taken_out", "standard", "extra", "separate", "formula_result", "adjustment", "official_result",
     "sign", "value_month", "fixed_part", "charge", "booked", "others", "extra_alike", "extra_fund", "policy_ratio",
     "fund_part",
 )  # fmt: skip
+"""Columns that pricing makes; whatever else a case has is its claim."""
 
 
-@dataclass(frozen=True)
-class ClearingRequest:
-    """What a run is asked to do. through: last month (1 … 12) of a quarterly clearing; None clears the whole year."""
-
-    priced: Sequence[Path]
-    policy: Path
-    year: int
-    out: Path
-    trial: bool = False
-    through: int | None = None
-    tables: TableFiles = field(default_factory=TableFiles)
-    decisions: Path | None = None
-    fee_lines: Path | None = None
-
-    @property
-    def stage(self) -> Stage:
-        """Return what kind of clearing this is."""
-        return "trial" if self.trial else "final" if self.through is None else "quarterly"
-
-    @property
-    def last_day(self) -> date:
-        """Return the last day that counts, whose rules clear."""
-        month = self.through or 12
-        return date(self.year, month, calendar.monthrange(self.year, month)[1])
+def stage_of(through: int | None, *, trial: bool) -> Stage:
+    """Return what kind of clearing is asked for."""
+    return "trial" if trial else "final" if through is None else "quarterly"
 
 
-def run_clearing(request: ClearingRequest) -> dict[str, Any]:
-    """Clear a year; write clearing, statements, identities and budgets as tables, and summary.json.
-
-    Returns the summary. Raises UserError for bad input and CannotWriteError for bad output; the folder is replaced as
-    a whole or not at all.
-    """
-    gathered = _gather(request)
-    rules = gathered.rules
-    inputs = gathered.inputs()
-    results, cases = _cleared(request, gathered, inputs)
-    identities = {name: pool_identity(found.cleared, rules.clearing) for name, found in results.items()}
-    with replaced_folder(request.out) as folder:
-        tables = {
-            "clearing": hospital_table(results),
-            "statements": statement_table(results, rules, gathered.document),
-            "identities": identity_table(identities),
-            "budgets": budget_table(inputs.budgets),
-        }
-        for name, table in tables.items():
-            table.write_csv(folder / f"{name}.csv", include_bom=True)
-        summary = {
-            "version": 1,
-            "program": program_versions(),
-            "year": request.year,
-            "stage": request.stage,
-            "through": request.last_day.isoformat(),
-            "policy": {"id": gathered.policy.id, "file": str(request.policy)},
-            "cases": cases,
-            "pools": [_pool_summary(found, identities[name]) for name, found in results.items()],
-            "cliffs": _cliffs(rules),
-            "inputs": input_files([*(path / "priced.parquet" for path in request.priced), request.policy]),
-        }
-        text = json.dumps(summary, ensure_ascii=False, indent=2)
-        (folder / "summary.json").write_text(f"{text}\n", encoding="utf-8")
-    return summary
+def last_day(year: int, through: int | None) -> date:
+    """Return the last day that counts, whose rules clear."""
+    month = through or 12
+    return date(year, month, calendar.monthrange(year, month)[1])
 
 
-def _gather(request: ClearingRequest) -> Gathered:
-    """Read policy and months, and keep what belongs to the year."""
-    policy = load_policy(request.policy)
-    months, hospitals = _read_months(request.priced)
-    first, last = f"{request.year}-01", f"{request.last_day:%Y-%m}"
-    within = (pl.col("month") >= first) & (pl.col("month") <= last)
-    prior = pl.col("late") == "prior_year"
-    booked = months.filter(within)
-    cases = booked.filter(~prior & (pl.col("budget_year") == request.year))
-    if not cases.height:
-        raise UserError(Text(f"没有 {request.year} 年的计付病例", f"there are no priced cases of {request.year}"))
-    return Gathered(
-        cases=cases,
-        late=booked.filter(prior),
-        hospital_months=hospitals.filter(within),
-        policy=policy,
-        resolved=policy.on(request.last_day),
-        last_day=request.last_day,
-        files=request.tables,
-    )
+class Cleared(NamedTuple):
+    """A cleared year: pools with their identities, what went in, and how many cases."""
+
+    results: Mapping[str, PoolResult]
+    identities: Mapping[str, Identity]
+    inputs: YearInputs
+    cases: int
 
 
-def _read_months(folders: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read results of `drgdip price`: cases and hospital-months. UserError for other folders and repeated months."""
-    lost = [folder for folder in folders if not (folder / "priced.parquet").is_file()]
-    if lost:
-        raise UserError([Text(f"{f} 不是 drgdip price 的结果", f"{f} is no result of drgdip price") for f in lost])
-    hospitals = [pl.read_parquet(folder / "hospital_months.parquet") for folder in folders]
-    seen = pl.concat([table.select("month").unique() for table in hospitals])["month"]
-    if twice := sorted(seen.filter(seen.is_duplicated()).unique()):
-        listed = ", ".join(twice)
-        raise UserError(Text(f"月份重复：{listed}", f"months are given more than once: {listed}"))
-    cases = [pl.read_parquet(folder / "priced.parquet") for folder in folders]
-    return pl.concat(cases, how="diagonal_relaxed"), pl.concat(hospitals)
-
-
-def _cleared(request: ClearingRequest, gathered: Gathered, inputs: YearInputs) -> tuple[dict[str, PoolResult], int]:
-    """Reckon final values, pay cases anew where the policy asks for it, clear every pool; also count the cases."""
-    rules, cases = gathered.rules, gathered.cases
-    points = year_points(cases, rules, inputs)
-    if _judged_anew(rules) or request.decisions is not None:
-        cases = _paid_anew(cases, request, gathered, points)
-        points = year_points(cases, rules, inputs)
+def clear_books(gathered: Gathered, stage: Stage) -> Cleared:
+    """Reckon final values, pay cases anew where the policy asks for it, clear every pool and prove its identity."""
+    rules, cases = gathered.rules, gathered.books.cases
+    sums, count = _counted(cases.pieces(), rules)
+    inputs = gathered.inputs({key[1] for key in sums})
+    points = year_points(sums, rules, inputs)
+    if _judged_anew(rules) or gathered.books.decisions is not None:
+        sums = added(year_sums(piece, rules) for piece in _paid_anew(gathered, points))
+        points = year_points(sums, rules, inputs)
+    parts = None
     if by_case(rules.clearing):
-        cases = _paid_anew(cases, request, gathered, points)
+        parts = _added(case_sums(piece, rules, points) for piece in _paid_anew(gathered, points))
     inputs = gathered.controlled(inputs, points)
-    return clear_year(cases, rules, inputs, points, request.stage), cases.height
+    results = clear_year(points, rules, inputs, parts, stage)
+    identities = {name: pool_identity(found.cleared, rules.clearing) for name, found in results.items()}
+    return Cleared(results, identities, inputs, count)
+
+
+def _counted(pieces: Iterable[pl.DataFrame], rules: Rules) -> tuple[dict[Key, Sums], int]:
+    """Return the sums of the year's cases, and their number."""
+    found, count = list[dict[Key, Sums]](), 0
+    for piece in pieces:
+        found.append(year_sums(piece, rules))
+        count += piece.height
+    return added(found), count
+
+
+def _added(parts: Iterable[Mapping[Hospital, int]]) -> dict[Hospital, int]:
+    """Return the amounts of all parts together."""
+    found: dict[Hospital, int] = {}
+    for part in parts:
+        for hospital, amount in part.items():
+            found[hospital] = found.get(hospital, 0) + amount
+    return found
 
 
 def _judged_anew(rules: Rules) -> bool:
@@ -156,21 +102,50 @@ def _judged_anew(rules: Rules) -> bool:
     return (classes is not None and classes.ratio.value == "final") or any(k.at_clearing_only for k in rules.kinds)
 
 
-def _paid_anew(
-    cases: pl.DataFrame, request: ClearingRequest, gathered: Gathered, points: Mapping[str, PoolPoints]
-) -> pl.DataFrame:
-    """Pay the year's cases at the final values; refunds of other years' cases stay as they were paid."""
-    own = pl.col("original_case_id").is_in(cases["case_id"].to_list()).fill_null(value=False)
-    foreign = cases.filter((pl.col("sign") < 0) & ~own)
-    rest = cases.join(foreign, on="case_id", how="anti")
+def _ranked(rules: Rules) -> bool:
+    """Tell whether a class takes the cases of highest cost, so that all cases must be seen together."""
+    classes = rules.case_class
+    lines = () if classes is None else (classes.high, classes.extreme)
+    return any(line is not None and line.top_share is not None for line in lines)
+
+
+def _paid_anew(gathered: Gathered, points: Mapping[str, PoolPoints]) -> Iterator[pl.DataFrame]:
+    """Yield the year's cases paid at the final values; refunds of other years' cases stay as they were paid."""
+    books = gathered.books
     floating = {n: p.value.value for n, p in points.items() if p.pool.point_value.method == "floating"}
-    values = {(name, month): value for name, value in floating.items() for month in rest["value_month"].unique()}
-    decisions = None if request.decisions is None else read_table(request.decisions, DECISIONS)
-    given = Given(values, read_fee_lines(request.fee_lines), decisions, at_clearing=True)
-    claims = rest.select(name for name in rest.columns if name not in PAID and not name.endswith("_split"))
-    paid = price_cases(claims, gathered.policy, given).with_columns(rest["month"], rest["value_month"])
-    text = paid.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
-    return pl.concat([text, foreign.select(text.columns)], how="vertical_relaxed")
+    for cases in books.cases.stays(at_once=_ranked(gathered.rules)):
+        own = pl.col("original_case_id").is_in(cases["case_id"].implode()).fill_null(value=False)
+        foreign = cases.filter((pl.col("sign") < 0) & ~own)
+        rest = cases.join(foreign, on="case_id", how="anti")
+        values = {(name, month): value for name, value in floating.items() for month in rest["value_month"].unique()}
+        given = Given(values, books.fee_lines, books.decisions, at_clearing=True)
+        claims = rest.select(name for name in rest.columns if name not in PAID and not name.endswith("_split"))
+        paid = price_cases(claims, gathered.policy, given).with_columns(rest["month"], rest["value_month"])
+        text = paid.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
+        yield pl.concat([text, foreign.select(text.columns)], how="vertical_relaxed")
+
+
+def clearing_tables(cleared: Cleared, gathered: Gathered) -> dict[str, pl.DataFrame]:
+    """Return what a clearing hands out, amounts in fen: hospitals, statements, identities and budgets."""
+    return {
+        "clearing": hospital_table(cleared.results),
+        "statements": statement_table(cleared.results, gathered.rules, gathered.document),
+        "identities": identity_table(cleared.identities),
+        "budgets": budget_table(cleared.inputs.budgets),
+    }
+
+
+def clearing_summary(cleared: Cleared, gathered: Gathered, stage: Stage) -> dict[str, Any]:
+    """Return what a clearing says about itself; money in yuan."""
+    return {
+        "year": gathered.last_day.year,
+        "stage": stage,
+        "through": gathered.last_day.isoformat(),
+        "policy": {"id": gathered.policy.id, "file": str(gathered.policy.file)},
+        "cases": cleared.cases,
+        "pools": [_pool_summary(found, cleared.identities[name]) for name, found in cleared.results.items()],
+        "cliffs": _cliffs(gathered.rules),
+    }
 
 
 def _pool_summary(found: PoolResult, identity: Identity) -> dict[str, Any]:

@@ -1,15 +1,13 @@
-"""What a year's clearing takes beside the cases: budgets, tables beside the policy, accounts, deductions."""
+"""What a year's clearing takes: its books, from folders or a ledger, budgets, and tables beside the policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
-from engine.month_pricing import DEDUCTIONS
 from engine.tables import Column, read_table
 from rules.fault import Text
 from rules.money import round_fen
@@ -24,8 +22,6 @@ from rules.policy.pools import ElasticCost, ElasticSeverity, ElasticVolume, Pool
 from rules.policy.resolve import Policy, Resolved
 from rules.policy.tables import load_tables
 
-ACCOUNTS = (Column("pool"), Column("hospital"), Column("kind"), Column("amount", "yuan"))
-LINES = (Column("pool"), Column("hospital", optional=True), Column("label"), Column("amount", "yuan"))
 SCORES = (Column("hospital"), Column("score", "number"))
 INDICATORS = (Column("hospital"), Column("indicator"), Column("value", "number"))
 BASE_POINTS = (Column("pool"), Column("hospital"), Column("base_points", "number"))
@@ -33,59 +29,74 @@ RIGID_SHARES = (Column("group"), Column("rigid_share", "number"))
 QUOTAS = (Column("hospital"), Column("version", "whole"), Column("state"), Column("amount", "yuan"))
 
 
-@dataclass(frozen=True)
-class TableFiles:
-    """Tables a clearing is given, beyond those that the policy names.
+class YearCases(Protocol):
+    """The priced cases of a year, piece by piece, as they were paid; columns as in the months."""
 
-    accounts: advances and working capital not repaid (pool, hospital, kind, amount). lines: separately settled items
-    (pool, hospital, label, amount), without a hospital those of the pool, such as care of own insured elsewhere.
+    def pieces(self) -> Iterator[pl.DataFrame]:
+        """Yield the cases cut anyhow, with what sums are made of."""
+
+    def stays(self, *, at_once: bool) -> Iterator[pl.DataFrame]:
+        """Yield the cases with all that pricing looks at: stays of a person, refunds and originals in one piece.
+
+        `at_once`: all in one piece, for rules that rank cases.
+        """
+
+
+@dataclass(frozen=True)
+class Books:
+    """What is known of a year beside the policy, in fen; by (pool, hospital) unless said otherwise.
+
+    prior: adjustments of cleared years. paid: of the hospital-months. deducted: what acted in the months.
+    deductions: single ones, where they act at clearing. lines: separately settled items (pool, hospital, label,
+    amount), without a hospital those of the pool, such as care of own insured elsewhere.
     """
 
-    deductions: Path | None = None
-    accounts: Path | None = None
-    lines: Path | None = None
+    cases: YearCases
+    prior: Mapping[Hospital, int]
+    paid: Mapping[Hospital, Paid]
+    deducted: Mapping[Hospital, int]
+    advanced: Mapping[Hospital, int]
+    deductions: pl.DataFrame | None = None
+    decisions: pl.DataFrame | None = None
+    fee_lines: pl.DataFrame | None = None
+    lines: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """A year's cases and hospital-months, the rules that clear them, and the last month (1 … 12) that counts."""
+    """A year's books, the policy, and the rules of the last day that counts, which clear it."""
 
-    cases: pl.DataFrame
-    late: pl.DataFrame
-    hospital_months: pl.DataFrame
+    books: Books
     policy: Policy
     resolved: Resolved
     last_day: date
-    files: TableFiles
 
     @property
     def rules(self) -> Rules:
         """Return the rules of the day that clears."""
         return self.resolved.rules
 
-    def inputs(self) -> YearInputs:
-        """Return everything a clearing takes beside the cases, but the total-control deductions."""
-        hospitals = {*self.cases["hospital_id"].to_list(), *self.hospital_months["hospital_id"].to_list()}
+    def inputs(self, hospitals: Iterable[str]) -> YearInputs:
+        """Return everything a clearing takes beside the cases, but the total-control deductions.
+
+        `hospitals`: those with cases.
+        """
         by_hospital, by_pool = self.lines()
         return YearInputs(
             budgets={pool.id: self.budget(pool) for pool in self.rules.pools},
-            months=self.paid(),
-            effects=self.effects(sorted(hospitals)),
+            months=self.books.paid,
+            effects=self.effects(sorted({*hospitals, *(hospital for _, hospital in self.books.paid)})),
             deductions=self.deductions(),
-            advanced=_sums(pl.DataFrame(rows)) if (rows := self.rows(self.files.accounts, ACCOUNTS)) else {},
+            advanced=self.books.advanced,
             lines=by_hospital,
             pool_lines=by_pool,
             base_points=self.base_points(),
             fixed_shares=self.fixed_shares(),
         )
 
-    def rows(self, path: Path | None, columns: Sequence[Column]) -> list[dict[str, Any]]:
-        """Return the rows of a table, none where there is no table."""
-        return [] if path is None else read_table(path, columns).to_dicts()
-
     def beside(self, name: str, columns: Sequence[Column]) -> list[dict[str, Any]]:
         """Return the rows of a table that the policy names and that stands beside it."""
-        return self.rows(self.policy.file.parent / name, columns)
+        return read_table(self.policy.file.parent / name, columns).to_dicts()
 
     def document(self, path: tuple[str | int, ...]) -> str:
         """Return the reference of a rule."""
@@ -102,30 +113,24 @@ class Gathered:
         line = Line(Text("以后月份的预算", "budget of later months"), -rest, "pools.budget.monthly")
         return replace(whole, lines=(*whole.lines, line))
 
-    def paid(self) -> dict[Hospital, Paid]:
-        """Return what each hospital was prepaid and what deposit is held."""
-        table = self.hospital_months.group_by("pool", "hospital_id").agg(pl.col("paid", "deposit").sum())
-        return {(pool, hospital): Paid(paid, deposit) for pool, hospital, paid, deposit in table.iter_rows()}
-
-    def deductions(self) -> dict[Hospital, int]:
-        """Return the deductions that count: those of the months where they act there, otherwise those of the table."""
+    def deductions(self) -> Mapping[Hospital, int]:
+        """Return the deductions that count: those of the months where they act there, otherwise the single ones."""
         rule = self.rules.clearing.deductions
         if rule is not None and rule.acts == "month":
-            months = self.hospital_months.rename({"hospital_id": "hospital", "deducted": "amount"})
-            return _sums(months)
-        if rule is None or self.files.deductions is None:
+            return self.books.deducted
+        if rule is None or self.books.deductions is None:
             return {}
-        table = counted(read_table(self.files.deductions, DEDUCTIONS), rule)
+        table = counted(self.books.deductions, rule)
         return {(key[0], key[1]): amount for key, amount in deducted_by(table, "pool", "hospital_id").items()}
 
     def lines(self) -> tuple[dict[Hospital, tuple[Line, ...]], dict[str, tuple[Line, ...]]]:
         """Return separately settled items and adjustments of cleared years, by hospital and for whole pools."""
-        by_hospital: dict[Hospital, tuple[Line, ...]] = {}
+        prior = Text("以前年度调整", "adjustment of cleared years")
+        by_hospital: dict[Hospital, tuple[Line, ...]] = {
+            key: (Line(prior, amount),) for key, amount in sorted(self.books.prior.items())
+        }
         by_pool: dict[str, tuple[Line, ...]] = {}
-        prior = self.late.group_by("pool", "hospital_id").agg(pl.col("fund_part").sum()).sort("pool", "hospital_id")
-        for pool, hospital, amount in prior.iter_rows():
-            by_hospital[pool, hospital] = (Line(Text("以前年度调整", "adjustment of cleared years"), amount),)
-        for row in self.rows(self.files.lines, LINES):
+        for row in self.books.lines:
             line = Line(Text(row["label"], row["label"]), row["amount"])
             if row["hospital"] is None:
                 by_pool[row["pool"]] = (*by_pool.get(row["pool"], ()), line)
@@ -191,9 +196,3 @@ class Gathered:
             cut = total_control_deduction(rule, spent, quotas)
             control |= {(name, h): round_fen(amount, money.step, money.mode) for h, amount in cut.items()}
         return replace(inputs, control=control)
-
-
-def _sums(table: pl.DataFrame) -> dict[Hospital, int]:
-    """Return the amounts of a table by pool and hospital."""
-    sums = table.group_by("pool", "hospital").agg(pl.col("amount").sum())
-    return {(pool, hospital): amount for pool, hospital, amount in sums.iter_rows()}

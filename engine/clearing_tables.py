@@ -1,4 +1,4 @@
-"""Tables of a clearing: one row a hospital, its statement line by line, the pools' identities and budgets; in yuan."""
+"""Tables of a clearing, in fen: one row a hospital, its statement line by line, the pools' identities and budgets."""
 
 from collections.abc import Mapping
 
@@ -13,6 +13,12 @@ from rules.payment.statement import Documents, Line
 from rules.payment.year import PoolResult, payable_lines
 from rules.policy.model import Rules
 
+AMOUNTS = (
+    "payable", "booked", "assessment_cut", "deductions", "total_control", "clearing", "pro_rata_cut", "overrun_borne",
+    "pool_surplus", "deposit_held", "deposit_forfeited", "deposit_released", "outside_points", "vbp_retention",
+    "prepaid", "advanced", "due", "amount",
+)  # fmt: skip
+
 
 def hospital_table(results: Mapping[str, PoolResult]) -> pl.DataFrame:
     """Return one row per pool and hospital."""
@@ -24,10 +30,16 @@ def hospital_table(results: Mapping[str, PoolResult]) -> pl.DataFrame:
                 "pool": name,
                 "hospital": h.year.hospital,
                 "cases": sums.cases,
-                "points": f"{float(sums.points):.4f}",
+                "points": f"{float(sums.points):.6f}",
             }
-            rows.append(head | {key: yuan_text(amount) for key, amount in _amounts(h).items()})
+            rows.append(head | _amounts(h))
     return pl.DataFrame(rows)
+
+
+def in_yuan(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table of this module with its amounts as text in yuan."""
+    amounts = pl.col(name for name in table.columns if name in AMOUNTS)
+    return table.with_columns(amounts.map_elements(yuan_text, pl.String)) if table.height else table
 
 
 def _amounts(h: HospitalClearing) -> dict[str, int]:
@@ -45,6 +57,7 @@ def _amounts(h: HospitalClearing) -> dict[str, int]:
         "pool_surplus": h.pool_share,
         "deposit_held": h.deposit_held,
         "deposit_forfeited": h.forfeited,
+        "deposit_released": year.deposit - h.deposit_held - h.forfeited,
         "outside_points": year.paid_outside,
         "vbp_retention": year.vbp,
         "prepaid": year.prepaid,
@@ -76,13 +89,14 @@ def identity_table(identities: Mapping[str, Identity]) -> pl.DataFrame:
         {
             "pool": name,
             "side": side,
+            "line": n,
             "label_zh": line.label.zh,
             "label_en": line.label.en,
-            "amount": yuan_text(line.amount),
+            "amount": line.amount,
         }
         for name, identity in identities.items()
         for side, lines in (("uses", identity.uses), ("sources", identity.sources))
-        for line in lines
+        for n, line in enumerate(lines, start=1)
     ]
     return pl.DataFrame(rows)
 
@@ -105,12 +119,12 @@ def _totals(budget: PoolBudget) -> tuple[Line, Line]:
     )
 
 
-def _line(line: Line) -> dict[str, str]:
+def _line(line: Line) -> dict[str, str | int]:
     """Return a line's cells."""
     return {
         "label_zh": line.label.zh,
         "label_en": line.label.en,
-        "amount": yuan_text(line.amount),
+        "amount": line.amount,
         "kind": line.kind,
         "rule": line.rule,
         "document": line.document,

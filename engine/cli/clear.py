@@ -36,8 +36,7 @@ def clear(
     Writes clearing.csv (one row a hospital), statements.csv (how each figure came about, line by line, with the
     document of every rule), identities.csv, budgets.csv and summary.json. Amounts are yuan.
     """
-    from engine.clearing import ClearingRequest, run_clearing
-    from engine.clearing_inputs import TableFiles
+    from engine.clearing_folders import ClearingRequest, TableFiles, run_clearing
     from rules.fault import Text, UserError
     from rules.policy.shipped import policy_file
 

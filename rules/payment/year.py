@@ -4,7 +4,7 @@ Money outside points comes off F first, in the fen that hospitals are paid for i
 every hospital's payable is exact until clearing rounds its amount once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from rules.payment.assessment import NO_EFFECT, Effect
 from rules.payment.budget import PoolBudget
 from rules.payment.clearing import HospitalYear, PoolClearing, PoolYear, Stage, clear
 from rules.payment.figures import start_value
-from rules.payment.fund_part import Sums, by_case, case_parts, outside_part, ratio_of, sums_by, total, with_fund_columns
+from rules.payment.fund_part import Key, Sums, case_parts, outside_part, ratio_of, sums_by, total, with_fund_columns
 from rules.payment.point_value import Gap, Limits, PointValue, PoolMoney, base_share, close_gap, elastic_value
 from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.model import Rules
@@ -89,11 +89,10 @@ class PoolResult(NamedTuple):
     cleared: PoolClearing
 
 
-def year_points(priced: pl.DataFrame, rules: Rules, inputs: YearInputs) -> dict[str, PoolPoints]:
-    """Return each pool's points, money outside points and final value.
+def year_sums(priced: pl.DataFrame, rules: Rules) -> dict[Key, Sums]:
+    """Return the sums of a year's cases, or of some of them: those of all parts of a year add up to its own.
 
-    `priced`: the year's cases, as in the months. Sums are kept by month and by group only where the value asks for
-    them.
+    `priced`: cases as in the months. Sums are kept by month and by group only where the value asks for them.
     """
     if "value_month" not in priced.columns:
         priced = priced.with_columns(pl.col("month").alias("value_month"))
@@ -107,11 +106,24 @@ def year_points(priced: pl.DataFrame, rules: Rules, inputs: YearInputs) -> dict[
         .alias("value_month"),
         pl.when(pool.is_in(groups)).then(pl.col("group").cast(pl.String)).fill_null("").alias("group"),
     )
-    sums = sums_by(with_fund_columns(grouped, rules, rules.clearing), YEAR_KEYS, rules.money)
+    return sums_by(with_fund_columns(grouped, rules, rules.clearing), YEAR_KEYS, rules.money)
+
+
+def added(parts: Iterable[Mapping[Key, Sums]]) -> dict[Key, Sums]:
+    """Return the sums of a year from those of its parts."""
+    found: dict[Key, Sums] = {}
+    for part in parts:
+        for key, sums in part.items():
+            found[key] = found.get(key, Sums()).plus(sums)
+    return found
+
+
+def year_points(sums: Mapping[Key, Sums], rules: Rules, inputs: YearInputs) -> dict[str, PoolPoints]:
+    """Return each pool's points, money outside points and final value from the sums of the year's cases."""
     return {pool.id: _pool_points(pool, rules, inputs, sums) for pool in rules.pools if pool.id in inputs.budgets}
 
 
-def _pool_points(pool: Pool, rules: Rules, inputs: YearInputs, sums: Mapping[tuple[str, ...], Sums]) -> PoolPoints:
+def _pool_points(pool: Pool, rules: Rules, inputs: YearInputs, sums: Mapping[Key, Sums]) -> PoolPoints:
     """Return one pool's points and final value."""
     own = {key[1:]: part for key, part in sums.items() if key[0] == pool.id}
     by_hospital: dict[str, list[tuple[str, str, Sums]]] = {h: [] for h in inputs.hospitals(pool.id)}
@@ -207,19 +219,24 @@ def _limits(pool: Pool, rules: Rules) -> Limits:
 
 
 def clear_year(
-    priced: pl.DataFrame, rules: Rules, inputs: YearInputs, points: Mapping[str, PoolPoints], stage: Stage = "final"
+    points: Mapping[str, PoolPoints],
+    rules: Rules,
+    inputs: YearInputs,
+    parts: Mapping[Hospital, int] | None = None,
+    stage: Stage = "final",
 ) -> dict[str, PoolResult]:
     """Clear every pool of a year.
 
-    `points`: from `year_points`. `priced`: the year's cases; where the step is reckoned case by case their standards
-    must be those of the final value.
+    `points`: from `year_points`. `parts`: from `case_sums`, where the step is reckoned case by case.
     """
-    parts = _case_sums(priced, rules, points) if by_case(rules.clearing) else None
     return {name: _clear_pool(found, rules, inputs, parts, stage) for name, found in points.items()}
 
 
-def _case_sums(priced: pl.DataFrame, rules: Rules, points: Mapping[str, PoolPoints]) -> dict[Hospital, int]:
-    """Return the fund parts of the cases in points, rounded case by case, by hospital."""
+def case_sums(priced: pl.DataFrame, rules: Rules, points: Mapping[str, PoolPoints]) -> dict[Hospital, int]:
+    """Return the fund parts of the cases in points (fen), rounded case by case, by hospital.
+
+    `priced`: the year's cases or some of them, their standards those of the final value. UserError for elastic values.
+    """
     elastic = [p.pool.id for p in points.values() if not p.pool.point_value.method.startswith(("fixed", "floating"))]
     if elastic:
         raise UserError(

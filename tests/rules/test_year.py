@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rules.fault import Text, UserError
 from rules.payment.budget import PoolBudget
 from rules.payment.clearing_statement import pool_identity
+from rules.payment.fund_part import by_case
 from rules.payment.statement import Line
-from rules.payment.year import Paid, PoolResult, YearInputs, clear_year, year_points
+from rules.payment.year import Paid, PoolResult, YearInputs, case_sums, clear_year, year_points, year_sums
 from rules.policy.model import Rules
 from tests.rules.priced import POOLS, STYLES, case_rows, priced_cases, rules
 
@@ -42,7 +43,9 @@ def with_a_refund_pair(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def cleared(frame: pl.DataFrame, policy: Rules, inputs: YearInputs) -> dict[str, PoolResult]:
-    found = clear_year(frame, policy, inputs, year_points(frame, policy, inputs))
+    points = year_points(year_sums(frame, policy), policy, inputs)
+    parts = case_sums(frame, policy, points) if by_case(policy.clearing) else None
+    found = clear_year(points, policy, inputs, parts)
     for result in found.values():
         assert pool_identity(result.cleared, policy.clearing).difference == 0
     return found
@@ -82,7 +85,7 @@ def test_a_plain_policy_pays_exactly_the_budget(frame: pl.DataFrame, fund: int) 
 def test_a_larger_budget_never_lowers_the_value(frame: pl.DataFrame, fund: int, more: int) -> None:
     policy = rules(STYLES[0])
     frame = with_a_refund_pair(frame)
-    low, high = (year_points(frame, policy, YearInputs(budgets(f))) for f in (fund, fund + more))
+    low, high = (year_points(year_sums(frame, policy), policy, YearInputs(budgets(f))) for f in (fund, fund + more))
     assert all(low[name].value.value <= high[name].value.value for name in low)
 
 
