@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engine.settlement.schema import schema
+from engine.settlement.schema import Column, schema
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,16 +30,22 @@ def content_digest(connection: "DuckDBPyConnection", batch: int, pruned: Mapping
 def rows_digest(connection: "DuckDBPyConnection", table: str, batch: int) -> str:
     """Return count and sums of the MD5 of each row's text: sums do not depend on order and see doubled rows.
 
-    Empty cells at the end of a row leave no trace, so that columns can be added to a table.
+    Empty cells of columns that later versions of the ledger brought leave no trace, so that columns can be added.
     """
-    names = [name for name in schema().tables[table].columns if name != "batch"]
-    cells = ", ".join(f"""coalesce("{name}"::VARCHAR, chr(0))""" for name in names)
-    row = f"rtrim(concat_ws(chr(31), {cells}), chr(31) || chr(0))"
+    columns = schema().tables[table].columns.items()
+    cells = ", ".join(_cell(name, column) for name, column in columns if name != "batch")
+    row = f"concat_ws(chr(31), {cells})"
     query = (
         f"SELECT count(*), coalesce(sum(md5_number_lower(row)), 0), coalesce(sum(md5_number_upper(row)), 0) "  # noqa: S608
         f"FROM (SELECT {row} AS row FROM {table} WHERE batch = {batch})"
     )
     return " ".join(str(figure) for figure in connection.execute(query).fetchall()[0])
+
+
+def _cell(name: str, column: Column) -> str:
+    """Return the text of a cell in SQL; NULL, which concat_ws leaves out, for an empty cell of a later column."""
+    text = f'"{name}"::VARCHAR'
+    return f"coalesce({text}, chr(0))" if column.since == 1 else f"'{name}' || chr(30) || {text}"
 
 
 def seal(row: Mapping[str, object], before: str) -> str:

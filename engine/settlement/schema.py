@@ -19,11 +19,12 @@ MADE = ("batch", "digest", "content", "program", "made_at", "made_by", "options"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: SQL type and meaning."""
+    """A column: SQL type, meaning, and the version of the ledger that brought it."""
 
     type: str
     zh: str
     en: str
+    since: int = 1
 
 
 @dataclass(frozen=True, slots=True)
