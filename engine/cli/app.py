@@ -10,7 +10,21 @@ from types import FrameType
 
 import typer
 
-from engine.cli import calibrate, claims, clear, codes, explain, group, policy, price, scheme, settle, sql, synth
+from engine.cli import (
+    calibrate,
+    claims,
+    clear,
+    codes,
+    explain,
+    group,
+    policy,
+    price,
+    scheme,
+    settle,
+    sql,
+    statements,
+    synth,
+)
 from engine.cli.options import language
 from grouper.fault import CannotWriteError, Text, UserError
 from rules.fault import UserError as RulesError
@@ -31,6 +45,7 @@ app.command("check")(claims.check)
 app.command("calibrate")(calibrate.calibrate)
 app.command("price")(price.price)
 app.command("settle")(settle.settle)
+app.command("statements")(statements.statements)
 app.command("clear")(clear.clear)
 app.command("synth")(synth.synth)
 app.command("sql")(sql.sql)
