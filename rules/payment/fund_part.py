@@ -12,7 +12,6 @@ floored at zero are reckoned and rounded case by case. Source: 规程 2025版; p
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import lcm
 from operator import add
 from typing import NamedTuple
 
@@ -21,6 +20,8 @@ import polars as pl
 from rules.fault import Text, UserError
 from rules.money import FEN_OF_STEP, Mode
 from rules.payment.columns import need
+from rules.payment.exact_lines import proportional, ratios_of, rounded
+from rules.payment.points_sums import ExactPoints, RoundedPoints
 from rules.policy.cases import Money
 from rules.policy.model import Rules
 from rules.policy.pools import Pool
@@ -144,11 +145,19 @@ def _policy_ratio(priced: pl.DataFrame, rules: Rules, step: Step) -> list[pl.Exp
 
 def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Sums]:
     """Return the exact sums of each combination of `keys`, of cases from `with_fund_columns`; elsewhere is left out."""
-    parts = _parts(cases, keys, money)
-    table = parts.group_by([*keys, "policy_ratio", "funding"]).agg(pl.col("sign", *AMOUNTS).sum())
+    names = [*keys, "policy_ratio", "funding"]
+    counted = cases.filter(pl.col("funding") != "elsewhere").with_columns(pl.col(names).cast(pl.Categorical))
+    points = RoundedPoints(money.points) if money.points is not None else ExactPoints(counted)
+    table = (
+        points.beside(counted)
+        .group_by([*names, points.KEY])
+        .agg(pl.col("sign", *AMOUNTS).cast(pl.Int128).sum(), *points.sums())
+        .with_columns(pl.col(names).cast(pl.String))
+    )
     found: dict[Key, Sums] = {}
-    for *key, ratio, funding, count, charge, booked, others, standard, alike, extra_fund in table.iter_rows():
-        own, weight = tuple(key), Fraction(ratio)
+    for row in table.iter_rows():
+        ratio, funding, of, count, charge, booked, others, standard, alike, extra_fund, *shared = row[len(keys) :]
+        own, weight = row[: len(keys)], Fraction(ratio)
         if funding == "outside":
             sums = Sums(
                 cases=count,
@@ -161,6 +170,7 @@ def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key,
         else:
             sums = Sums(
                 cases=count,
+                points=points.total(of, shared) * weight,
                 charge=charge,
                 booked=booked,
                 others=others * weight,
@@ -168,63 +178,7 @@ def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key,
                 extra_fund=extra_fund,
             )
         found[own] = found.get(own, Sums()).plus(sums)
-    for own, points in _points_by(parts, keys, money).items():
-        found[own] = found[own]._replace(points=points)
     return found
-
-
-def _parts(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> pl.DataFrame:
-    """Return the sums of cases that agree in `keys`, ratio, funding and, where points are exact, in their line.
-
-    The one pass over all cases; what follows works on its few rows, in text and whole numbers.
-    """
-    lines = [] if money.points is not None else ["points_fixed", "points_per_fen"]
-    names = [*keys, "policy_ratio", "funding", *lines]
-    return (
-        cases.filter(pl.col("funding") != "elsewhere")
-        .group_by(names)
-        .agg(
-            pl.col("sign").sum().cast(pl.Int64),
-            pl.col("points").sum(),
-            *(pl.col(name).cast(pl.Int128).sum() for name in ("counted_charge", *AMOUNTS)),
-        )
-        .with_columns(pl.col(names).cast(pl.String))
-    )
-
-
-def _points_by(parts: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key, Fraction]:
-    """Return the points that share the value, weighted by the policy ratio, by `keys`.
-
-    Exact: cases of one line, fixed + per_fen × charge, add up in whole numbers first, then those of one denominator.
-    """
-    shared = parts.filter(pl.col("funding") == "points")
-    sums: dict[tuple[Key, int], int] = {}
-    if money.points is not None:
-        scale = 10**money.points.decimals
-        for *key, ratio, points in shared.select(*keys, "policy_ratio", "points").iter_rows():
-            weight = Fraction(ratio)
-            place = (tuple(key), weight.denominator * scale)
-            sums[place] = sums.get(place, 0) + int(points * scale) * weight.numerator
-    else:
-        columns = (*keys, "policy_ratio", "points_fixed", "points_per_fen", "sign", "counted_charge")
-        known: dict[tuple[str, str, str], tuple[int, int, int]] = {}
-        for *key, ratio, fixed, per_fen, count, charge in shared.select(columns).iter_rows():
-            line = (ratio, fixed, per_fen)
-            a, b, d = known.get(line) or known.setdefault(line, _whole_line(*line))
-            place = (tuple(key), d)
-            sums[place] = sums.get(place, 0) + a * count + b * charge
-    found: dict[Key, Fraction] = {}
-    for (own, divisor), number in sums.items():
-        found[own] = found.get(own, Fraction()) + Fraction(number, divisor)
-    return found
-
-
-def _whole_line(ratio: str, fixed: str, per_fen: str) -> tuple[int, int, int]:
-    """Return a, b and d of (a + b·charge) ÷ d, the line of some cases' points times their policy ratio."""
-    weight = Fraction(ratio)
-    start, slope = Fraction(fixed) * weight, Fraction(per_fen) * weight
-    divisor = lcm(start.denominator, slope.denominator)
-    return int(start * divisor), int(slope * divisor), divisor
 
 
 def by_case(step: Step) -> bool:
@@ -237,7 +191,12 @@ def ratio_of(step: Step, pool: Pool, sums: Sums) -> Fraction:
 
     1 where the style or the unit of the value has no ratio, and where nothing was charged.
     """
-    if step.style != "ratio" or pool.point_value.start.unit == "fund_yuan":
+    return value_ratio(step, pool, sums) if step.style == "ratio" else Fraction(1)
+
+
+def value_ratio(step: Step, pool: Pool, sums: Sums) -> Fraction:
+    """Return the ρ behind a value in charge_yuan, whatever the style of the step; 1 in fund_yuan."""
+    if pool.point_value.start.unit == "fund_yuan":
         return Fraction(1)
     same = step.fund_ratio_outside == "same"
     charge = sums.charge + (sums.charge_outside if same else 0)
@@ -264,56 +223,76 @@ def case_parts(
 
     `cases`: from `with_fund_columns`. `ratios`: ρ by `keys`, where the ratio is not the case's own.
     """
-    wide = {name: pl.col(name).cast(pl.Int128) for name in AMOUNTS}
-    paid = wide["standard"] + wide["extra_alike"]
     charged = pl.any_horizontal(_is(p) for p in rules.pools if p.point_value.start.unit == "charge_yuan")
-    top, bottom = paid, pl.lit(1, pl.Int128)
-    frame = cases
-    if step.style == "ratio" and step.fund_ratio_level == "case":
-        has = charged & (pl.col("charge") != 0)
-        top = pl.when(has).then(paid * wide["booked"].abs()).otherwise(paid)
-        bottom = pl.when(has).then(wide["charge"].abs()).otherwise(bottom)
-    elif step.style == "ratio":
-        frame = cases.join(_ratio_table(ratios, keys), on=list(keys), how="left", maintain_order="left")
-        top = pl.when(charged).then(paid * pl.col("ratio_top")).otherwise(paid)
-        bottom = pl.when(charged).then(pl.col("ratio_bottom")).otherwise(bottom)
-    elif step.style == "subtract":
-        top = paid - wide["others"]
-    else:
-        ratio = pl.col("policy_ratio").cast(pl.Decimal(12, 8)).cast(pl.Decimal(38, 8)) * 10**8
-        top, bottom = (paid - wide["others"]) * ratio.cast(pl.Int128), pl.lit(10**8, pl.Int128)
-    if step.style == "ratio" and step.fund_ratio_outside == "booked":
-        outside = charged & (pl.col("funding").cast(pl.String) == "outside")
-        top = pl.when(outside).then(wide["booked"]).otherwise(top)
-        bottom = pl.when(outside).then(pl.lit(1, pl.Int128)).otherwise(bottom)
+    as_booked = charged & (pl.col("funding").cast(pl.String) == "outside")
+    as_booked &= step.style == "ratio" and step.fund_ratio_outside == "booked"
+    paid = pl.col("standard") + pl.col("extra_alike") - pl.col("others")
+    paid = pl.when(as_booked).then(pl.col("booked")).otherwise(paid)
     if step.negative_fund_part == "floored":
-        sign = pl.col("sign").cast(pl.Int128)
-        top = (top * sign).clip(lower_bound=0) * sign
-    part = round_quotient(top, bottom, rules.money) + pl.col("extra_fund")
+        paid = (paid * pl.col("sign")).clip(lower_bound=0) * pl.col("sign")
+    frame = cases.with_columns(paid.alias("paid"), (charged & ~as_booked).alias("asked"))
+    if step.style == "ratio" and step.fund_ratio_level == "case":
+        part = _at_own_ratio(frame, rules.money)
+    else:
+        part = _at_ratios(frame, *_ratios_of(frame, step, ratios, keys), rules.money)
     elsewhere = pl.col("funding").cast(pl.String) == "elsewhere"
-    return frame.select(pl.when(elsewhere).then(0).otherwise(part).cast(pl.Int64).alias("fund_part")).to_series()
+    return cases.select(
+        pl.when(elsewhere).then(0).otherwise(part + pl.col("extra_fund")).cast(pl.Int64).alias("fund_part")
+    ).to_series()
 
 
-def _ratio_table(ratios: Mapping[Key, Fraction], keys: Sequence[str]) -> pl.DataFrame:
-    """Return the ratios as a table of whole numbers."""
-    columns = {name: [key[n] for key in ratios] for n, name in enumerate(keys)}
-    return pl.DataFrame(
-        {
-            **columns,
-            "ratio_top": pl.Series([r.numerator for r in ratios.values()], dtype=pl.Int128),
-            "ratio_bottom": pl.Series([r.denominator for r in ratios.values()], dtype=pl.Int128),
-        },
-        schema_overrides=dict.fromkeys(keys, pl.String),
+def _at_own_ratio(frame: pl.DataFrame, money: Money) -> pl.Series:
+    """Return paid × booked ÷ charge of each case that is asked for its ratio, in 64 bits where they are wide enough."""
+    names = ["paid", "booked", "charge"]
+    largest = frame.select(pl.max_horizontal(pl.col(names).abs().max())).item() or 0
+    whole = pl.Int64 if largest**2 * FEN_OF_STEP[money.step] < 1 << 61 else pl.Int128
+    paid, booked, charge = (pl.col(name).cast(whole) for name in names)
+    has = pl.col("asked") & (charge != 0)
+    top, bottom = pl.when(has).then(paid * booked.abs()).otherwise(paid), pl.when(has).then(charge.abs()).otherwise(1)
+    return frame.select(round_quotient(top, bottom, money).cast(pl.Int64)).to_series()
+
+
+def _ratios_of(
+    frame: pl.DataFrame, step: Step, ratios: Mapping[Key, Fraction], keys: Sequence[str]
+) -> tuple[list[Fraction], pl.Series]:
+    """Return the distinct ratios, 1 first, and each case's position among them."""
+    if step.style == "subtract":
+        return [Fraction(1)], pl.zeros(frame.height, pl.Int32, eager=True)
+    if step.style == "policy_ratio":
+        place, names = places(frame, ["policy_ratio"])
+        return [Fraction(1), *(Fraction(ratio) for (ratio,) in names)], place + 1
+    place, names = places(frame, keys)
+    found = [Fraction(1), *(ratios.get(key, Fraction(1)) for key in names)]
+    return found, (place + 1) * frame["asked"].cast(pl.Int32)
+
+
+def places(cases: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.Series, list[Key]]:
+    """Return for each case the position of its key, and the keys: labels become whole numbers once."""
+    labels = cases.select(pl.col(keys).cast(pl.Categorical))
+    distinct = labels.unique().with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("place"))
+    found = labels.join(distinct, on=list(keys), how="left", maintain_order="left")["place"]
+    return found, distinct.select(pl.col(keys).cast(pl.String)).rows()
+
+
+def _at_ratios(frame: pl.DataFrame, ratios: Sequence[Fraction], position: pl.Series, money: Money) -> pl.Series:
+    """Return paid × ratio, rounded."""
+    size = FEN_OF_STEP[money.step]
+    scaled = [ratio / size for ratio in ratios]
+    paid = frame["paid"].to_numpy()
+    if scaled == [1]:
+        return frame["paid"]
+    return pl.Series(
+        rounded(paid, proportional(Fraction(1)), ratios_of(scaled), money.mode, pair=position.to_numpy()) * size
     )
 
 
 def round_quotient(top: pl.Expr, bottom: pl.Expr, money: Money) -> pl.Expr:
-    """Return top ÷ bottom (128-bit whole numbers, bottom above zero) rounded to the policy's step, in fen."""
+    """Return top ÷ bottom (whole numbers wide enough, bottom above zero) rounded to the policy's step, in fen."""
     size = FEN_OF_STEP[money.step]
     bottom = bottom * size
     whole = top // bottom
     rest = top - whole * bottom
-    return (whole + (_upward(money.mode, whole, 2 * rest - bottom, top) & (rest != 0)).cast(pl.Int128)) * size
+    return (whole + (_upward(money.mode, whole, 2 * rest - bottom, top) & (rest != 0)).cast(pl.Int64)) * size
 
 
 def _upward(mode: Mode, whole: pl.Expr, side: pl.Expr, exact: pl.Expr) -> pl.Expr:

@@ -27,17 +27,23 @@ def split_over_funds(cases: pl.DataFrame, rule: FundSplit, part: str = "fund_par
     remainder (in proportion without a remainder, below zero is divided like its opposite).
     """
     need(cases, rule.funds, "按基金拆分", "the split over funds")
-    wide = [
-        pl.col(fund).fill_null(0).clip(lower_bound=0).cast(pl.Int128).alias(f"{fund}_booked") for fund in rule.funds
-    ]
-    frame = cases.select(pl.col(part).cast(pl.Int128).alias("whole"), *wide)
+    booked = [pl.col(fund).fill_null(0).clip(lower_bound=0).alias(f"{fund}_booked") for fund in rule.funds]
+    frame = cases.select(pl.col(part).alias("whole"), *booked)
+    frame = frame.with_columns(pl.all().cast(_whole_type(frame, rule)))
     shared = _in_order(frame, rule) if rule.method == "order" else _in_proportion(frame, rule)
     if rule.remainder is not None:
         left = pl.col("whole") - pl.sum_horizontal(rule.funds)
-        own = pl.col(rule.remainder) if rule.remainder in rule.funds else pl.lit(0, pl.Int128)
+        own = pl.col(rule.remainder) if rule.remainder in rule.funds else 0
         shared = shared.with_columns((own + left).alias(rule.remainder))
     names = {name.removesuffix("_split"): name for name in split_columns(rule)}
     return shared.select(pl.col(old).cast(pl.Int64).alias(new) for old, new in names.items())
+
+
+def _whole_type(frame: pl.DataFrame, rule: FundSplit) -> type[pl.Int64] | type[pl.Int128]:
+    """Return the whole numbers that hold every product of the split: 64 bits where they are wide enough."""
+    largest = frame.select(pl.max_horizontal(pl.all().abs().max())).item() or 0
+    factor = max(largest * len(rule.funds), Fraction(rule.cap or 1).numerator)
+    return pl.Int64 if largest * factor < 1 << 62 else pl.Int128
 
 
 def _capped(fund: str, rule: FundSplit) -> pl.Expr:
@@ -59,7 +65,7 @@ def _in_proportion(frame: pl.DataFrame, rule: FundSplit) -> pl.DataFrame:
     """Divide by largest remainder, then hold each fund to its cap."""
     weights = {fund: pl.col(f"{fund}_booked") for fund in rule.funds}
     nothing = pl.sum_horizontal(weights.values()) == 0
-    weights[rule.funds[0]] += nothing.cast(pl.Int128)
+    weights[rule.funds[0]] += nothing.cast(pl.Int64)
     size = pl.col("whole") if rule.remainder is None else pl.col("whole").clip(lower_bound=0)
     frame = frame.with_columns(size.abs().alias("size"), size.sign().alias("sign"))
     base = pl.sum_horizontal(weights.values())
@@ -82,4 +88,4 @@ def _rank(fund: str, funds: tuple[str, ...]) -> pl.Expr:
         for n, other in enumerate(funds)
         if n != place
     ]
-    return pl.sum_horizontal(ahead).cast(pl.Int128) if ahead else pl.lit(0, pl.Int128)
+    return pl.sum_horizontal(ahead).cast(pl.Int64) if ahead else pl.lit(0, pl.Int64)

@@ -19,10 +19,12 @@ from rules.payment.fund_part import (
     by_case,
     case_parts,
     outside_part,
+    places,
     points_part,
     ratio_of,
     sums_by,
     total,
+    value_ratio,
     with_fund_columns,
 )
 from rules.payment.fund_split import split_over_funds
@@ -53,12 +55,14 @@ def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions:
     """
     cases = with_fund_columns(_complete(priced), rules, rules.month)
     fixed = cases.filter(pl.col("fixed_part").is_not_null()).with_columns(pl.col("fixed_part").alias("fund_part"))
-    reckoned, sums, exact = _reckoned(cases.filter(pl.col("fixed_part").is_null()), rules, values)
+    settled, sums, exact = _reckoned(cases.filter(pl.col("fixed_part").is_null()), rules, values)
     for key, amount in _whole_parts(fixed).items():
         exact[key] = exact.get(key, Fraction()) + amount
     for key, own in sums_by(fixed, HOSPITAL_MONTH, rules.money).items():
         sums[key] = sums.get(key, Sums()).plus(own)
-    settled = pl.concat([reckoned, fixed.select(reckoned.columns)]).sort("row").drop("row")
+    if fixed.height:
+        settled = pl.concat([settled, fixed.select(settled.columns)]).sort("row")
+    settled = settled.drop("row")
     if rules.fund_split is not None:
         settled = settled.with_columns(split_over_funds(settled, rules.fund_split).get_columns())
     return Month(settled, _hospital_rows(sums, exact, rules, _deducted(rules, deductions)))
@@ -127,10 +131,9 @@ def monthly_values(priced: pl.DataFrame, rules: Rules, amounts: Values) -> dict[
     found = {}
     for (name, month), sums in sums_by(cases, ("pool", "month"), rules.money).items():
         pool = rules.pool(name)
-        ratio = ratio_of(rules.month, pool, sums)
-        unit = pool.point_value.start.unit
-        outside = outside_part(rules.month, pool, sums, ratio) / (ratio if unit == "charge_yuan" else 1)
-        money = PoolMoney(amounts[name, month], unit, outside, ratio)
+        outside = outside_part(rules.month, pool, sums, ratio_of(rules.month, pool, sums))
+        ratio = value_ratio(rules.month, pool, sums)
+        money = PoolMoney(amounts[name, month] - outside, pool.point_value.start.unit, ratio=ratio)
         decimals = rules.money.value
         limits = Limits() if decimals is None else Limits(decimals=decimals.decimals, mode=decimals.mode)
         found[name, month] = floating_value(money, sums.points, limits).value
@@ -145,22 +148,16 @@ def _whole_parts(cases: pl.DataFrame) -> dict[Key, Fraction]:
 
 def fit_to_hospitals(cases: pl.DataFrame, totals: Mapping[Key, int]) -> pl.DataFrame:
     """Spread what rounding the hospital-month once leaves over its cases, a fen each in case order, to the fen."""
-    columns = [[key[n] for key in totals] for n in range(len(HOSPITAL_MONTH))]
-    table = pl.DataFrame(
-        {**dict(zip(HOSPITAL_MONTH, columns, strict=True)), "total": list(totals.values())},
-        schema_overrides=dict.fromkeys(HOSPITAL_MONTH, pl.String) | {"total": pl.Int64},
-    )
-    keyed = cases.with_columns(pl.col(HOSPITAL_MONTH).cast(pl.String))
-    own = pl.col("fund_part").sum().over(HOSPITAL_MONTH)
-    counts = pl.col("funding").cast(pl.String) != "elsewhere"
-    place = pl.col("case_id").rank("ordinal").over(*HOSPITAL_MONTH, counts).cast(pl.Int64) - 1
-    size = counts.sum().over(HOSPITAL_MONTH).cast(pl.Int64)
-    left = pl.col("total") - own
-    more = left // size + (place < left % size).cast(pl.Int64)
-    fitted = keyed.join(table, on=HOSPITAL_MONTH, how="left", maintain_order="left").select(
-        (pl.col("fund_part") + pl.when(counts).then(more).otherwise(0)).alias("fund_part")
-    )
-    return cases.with_columns(fitted.get_columns())
+    place, names = places(cases, HOSPITAL_MONTH)
+    counts = cases["funding"].cast(pl.String) != "elsewhere"
+    frame = cases.select("fund_part", "case_id", place, counts.alias("counts"))
+    sums = frame.group_by("place").agg(pl.col("fund_part").sum(), pl.col("counts").sum().cast(pl.Int64)).sort("place")
+    left = pl.Series([totals.get(key, 0) for key in names], dtype=pl.Int64) - sums["fund_part"]
+    size = sums["counts"].clip(lower_bound=1)
+    each, rest = (left // size).gather(place), (left % size).gather(place)
+    rank = frame.select(pl.col("case_id").rank("ordinal").over("place", "counts").cast(pl.Int64)).to_series()
+    more = (each + (rank <= rest).cast(pl.Int64)) * counts.cast(pl.Int64)
+    return cases.with_columns((cases["fund_part"] + more).alias("fund_part"))
 
 
 def _deducted(rules: Rules, deductions: pl.DataFrame | None) -> dict[Key, int]:

@@ -17,7 +17,17 @@ from rules.payment.assessment import NO_EFFECT, Effect
 from rules.payment.budget import PoolBudget
 from rules.payment.clearing import HospitalYear, PoolClearing, PoolYear, Stage, clear
 from rules.payment.figures import start_value
-from rules.payment.fund_part import Key, Sums, case_parts, outside_part, ratio_of, sums_by, total, with_fund_columns
+from rules.payment.fund_part import (
+    Key,
+    Sums,
+    case_parts,
+    outside_part,
+    ratio_of,
+    sums_by,
+    total,
+    value_ratio,
+    with_fund_columns,
+)
 from rules.payment.point_value import Gap, Limits, PointValue, PoolMoney, base_share, close_gap, elastic_value
 from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.model import Rules
@@ -137,7 +147,7 @@ def _pool_points(pool: Pool, rules: Rules, inputs: YearInputs, sums: Mapping[Key
     spent += sum(inputs.vbp.get((pool.id, h), 0) for h in shares)
     spent += sum(line.amount for line in inputs.pool_lines.get(pool.id, ()))
     for_points = inputs.budgets[pool.id].fund - spent
-    ratio = value_ratio(pool, rules, whole)
+    ratio = value_ratio(rules.clearing, pool, whole)
     value = _final_value(pool, rules, list(shares.values()), for_points, ratio)
     return PoolPoints(pool, shares, ratio, outside, for_points, value)
 
@@ -179,15 +189,6 @@ def _fixed_share(pool: Pool, hospital: str, points: Fraction, inputs: YearInputs
     if isinstance(rule, ElasticCost | ElasticSeverity):
         return lambda group: inputs.fixed_shares.get(group, Fraction(0))
     return lambda _group: Fraction(0)
-
-
-def value_ratio(pool: Pool, rules: Rules, whole: Sums) -> Fraction:
-    """Return the pool's ρ behind a value in charge_yuan, whatever the style of the step."""
-    same = rules.clearing.fund_ratio_outside == "same"
-    charge = whole.charge + (whole.charge_outside if same else 0)
-    if pool.point_value.start.unit == "fund_yuan" or not charge:
-        return Fraction(1)
-    return Fraction(whole.booked + (whole.booked_outside if same else 0), charge)
 
 
 def _ratios(pool: Pool, rules: Rules, shares: Mapping[str, Share], whole: Sums) -> dict[str, Fraction]:

@@ -209,6 +209,45 @@ def test_floating_month_shares_the_month_amount() -> None:
     assert found == {("employee", "2026-10"): Fraction(4750)}
 
 
+def test_floating_month_of_the_subtract_style_shares_the_charge_level_behind_its_fund_money() -> None:
+    paid = {"patient_paid": 150_000, "fund_total": 350_000}
+    outside = case_rows(1, funding="outside", points_fixed="0", standard=300_000, **paid)
+    frame = pl.concat([case_rows(4, **paid), outside]).with_columns(pl.Series("case_id", [f"c{n}" for n in range(5)]))
+    policy = rules({"style": "subtract", "negative_fund_part": "kept"})
+    found = monthly_values(frame, policy, {("employee", "2026-10"): Fraction(1_400_000)})
+    # outside points 300,000 - 150,000 of fund money; ρ = 0.7: (1,400,000 - 150,000) ÷ 0.7 over 400 points
+    assert found == {("employee", "2026-10"): Fraction(31250, 7)}
+
+
+def test_points_of_any_number_of_digits_add_up_exactly() -> None:
+    lines = [
+        (Fraction(1, 2**127 - 1), 1 / Fraction("527076")),
+        (-Fraction(10**40, 3), Fraction(10**30 + 1, 10**31)),
+        (Fraction("96.62"), Fraction(0)),
+        (Fraction(5, 2**61 - 1), -Fraction(7, 2**89 - 1)),
+    ]
+    rows = [
+        case_rows(1, points_fixed=str(fixed), points_per_fen=str(per_fen), counted_charge=sign * charge, sign=sign)
+        for fixed, per_fen in lines
+        for sign, charge in ((1, 10**15 + 7), (1, 123_456), (-1, 99))
+    ]
+    frame = pl.concat(rows).with_columns(pl.Series("case_id", [f"c{n:02d}" for n in range(12)]))
+    expected = sum((fixed + per_fen * (10**15 + 7 + 123_456 - 99) for fixed, per_fen in lines), Fraction(0))
+    assert Fraction(settle_month(frame, rules(STYLES[0]), VALUES).hospitals["points"][0]) == expected
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_labels_may_be_categories(style: dict[str, object]) -> None:
+    own = {"full_self_paid": 10_000, "category_b_self_paid": 7, "deductible": 500}
+    frame = case_rows(7, patient_paid=150_000, fund_total=350_000, **own)
+    labels = ("pool", "month", "funding", "points_fixed", "points_per_fen")
+    policy = rules(style, money={"step": "fen", "at": "hospital_month", "mode": "half_even"})
+    texts = settle_month(frame, policy, VALUES)
+    categories = settle_month(frame.with_columns(pl.col(labels).cast(pl.Categorical)), policy, VALUES)
+    assert categories.hospitals.equals(texts.hospitals)
+    assert categories.cases["fund_part"].equals(texts.cases["fund_part"])
+
+
 def test_deductions_come_off_the_month_that_found_them_once() -> None:
     clearing = rules(STYLES[0]).clearing.model_dump(exclude_none=True)
     act = {"states": ["confirmed"], "acts": "month", "receives": "fund"}
