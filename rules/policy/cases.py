@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rules.policy.values import Amount, Bilingual, DateField, Mode, Model, Number, Positive, Share, Yuan, fault, term
+from rules.policy.values import Amount, Bilingual, DateField, Mode, Model, Positive, Share, Yuan, fault, term
 
 FeeKind = Literal["drug", "consumable", "procedure"]
 
