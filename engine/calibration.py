@@ -1,13 +1,10 @@
 """The calibration run: three years of claims in, a table of weights or scores out, ready for the policy to name."""
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,10 +13,10 @@ import polars as pl
 
 from engine.cases import COLUMNS, Cases, ClaimsInput, group_cases, read_cases
 from engine.fee_lines import read_fee_lines
+from engine.outputs.printed import csv_text, printed, printed_yuan
 from engine.provenance import input_files, program_versions
 from grouper.fault import CannotWriteError, Text, UserError
 from grouper.scheme.pack import Scheme
-from rules.money import round_whole
 from rules.payment.calibration import Calibrated, GroupWeight, calibrate, means_by
 from rules.payment.hospital_coefficient import inversions, level_coefficients
 from rules.payment.item_costs import item_costs
@@ -78,7 +75,7 @@ def run_calibration(request: CalibrationRequest) -> dict[str, Any]:
     final = _adjusted(measured, rules.calibration, previous)
     rows = _rows(final, history, rules, previous)
     summary = _summary(request, cases, history, rules, measured, final)
-    _write(request.out, _csv(rows))
+    _write(request.out, csv_text(rows))
     _write(request.out.with_suffix(".json"), json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
     return summary
 
@@ -160,11 +157,11 @@ def _rows(
     return [
         {
             "group": g.group,
-            name: _number(g.weight, DECIMALS),
+            name: printed(g.weight, DECIMALS),
             "status": g.status,
-            "mean_charge": _yuan(g.mean),
-            **{f"mean_charge_{level}": _yuan(by_level.get((g.group, level))) for level in sorted(LEVELS)},
-            **{f"mean_{kind}": _yuan(means.get((g.group, ""))) for kind, means in by_kind.items()},
+            "mean_charge": printed_yuan(g.mean),
+            **{f"mean_charge_{level}": printed_yuan(by_level.get((g.group, level))) for level in sorted(LEVELS)},
+            **{f"mean_{kind}": printed_yuan(means.get((g.group, ""))) for kind, means in by_kind.items()},
             **_information(g, previous),
         }
         for g in final.groups
@@ -179,13 +176,13 @@ def _information(g: GroupWeight, previous: Mapping[str, Fraction]) -> dict[str, 
         "parent": g.parent or "",
         "cases": str(g.cases),
         "trimmed": str(g.trimmed),
-        "mean_untrimmed": _yuan(g.mean_untrimmed),
-        "trimming_effect": _number(g.trimming_effect, DECIMALS),
-        "cv": _number(None if g.cv is None else Fraction(g.cv), DECIMALS),
+        "mean_untrimmed": printed_yuan(g.mean_untrimmed),
+        "trimming_effect": printed(g.trimming_effect, DECIMALS),
+        "cv": printed(None if g.cv is None else Fraction(g.cv), DECIMALS),
         "stability": g.stability,
         "mean_from": g.mean_from or "",
-        "previous": _number(before, DECIMALS),
-        "change": _number(change, DECIMALS),
+        "previous": printed(before, DECIMALS),
+        "change": printed(change, DECIMALS),
     }
 
 
@@ -212,9 +209,9 @@ def _summary(
             for state in ("stable", "few_cases", "high_variation", "no_cases")
         },
         "published": len(weights),
-        "mean_all": _yuan(measured.mean_all),
-        "riv": _number(measured.riv, DECIMALS),
-        "total_weight": {"measured": _number(measured.total, DECIMALS), "published": _number(final.total, DECIMALS)},
+        "mean_all": printed_yuan(measured.mean_all),
+        "riv": printed(measured.riv, DECIMALS),
+        "total_weight": {"measured": printed(measured.total, DECIMALS), "published": printed(final.total, DECIMALS)},
         "level_coefficients": _coefficients(published, weights, rules),
         "start_value": _start_values(published, weights, rules),
         "inputs": input_files([*cases.files, request.policy]),
@@ -252,32 +249,12 @@ def _start_values(cases: pl.DataFrame, weights: Mapping[str, Fraction], rules: R
             years[year] = (before[0] + charge, before[1] + count * weights[group] * scale)
         if years:
             value = start_value(years, {int(name): weight for name, weight in rule.year_weights.items()})
-            found[pool.id] = _number(value / 100, DECIMALS)
+            found[pool.id] = printed(value / 100, DECIMALS)
     return found
 
 
 def _numbers(values: Mapping[str, Fraction]) -> dict[str, str]:
-    return {name: _number(value, DECIMALS) for name, value in values.items()}
-
-
-def _number(value: Fraction | None, decimals: int) -> str:
-    """Print an exact figure at so many decimals, nothing for None."""
-    if value is None:
-        return ""
-    whole = round_whole(value * 10**decimals, "half_away_from_zero")
-    return f"{Decimal(whole).scaleb(-decimals):.{decimals}f}"
-
-
-def _yuan(fen: Fraction | None) -> str:
-    return _number(None if fen is None else fen / 100, 2)
-
-
-def _csv(rows: Sequence[Mapping[str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return {name: printed(value, DECIMALS) for name, value in values.items()}
 
 
 def _write(path: Path, text: str) -> None:
