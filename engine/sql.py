@@ -45,6 +45,12 @@ def connect(database: str | Path = ":memory:", *, read_only: bool = False) -> "D
     discharge_way := …)` returns a struct of status, mdc, adrg, drg, severity and reason, as `grouper.group` does.
     """
     connection = open_database(database, read_only=read_only)
+    add_functions(connection)
+    return connection
+
+
+def add_functions(connection: "DuckDBPyConnection") -> None:
+    """Give an open DuckDB database the function `drg`."""
     answer = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ANSWER_COLUMNS) + ")"
     connection.create_function(
         "_drg",
@@ -55,7 +61,6 @@ def connect(database: str | Path = ":memory:", *, read_only: bool = False) -> "D
         null_handling=FunctionNullHandling.SPECIAL,
     )
     connection.execute(_MACRO)
-    return connection
 
 
 @cache
