@@ -102,7 +102,7 @@ def test_the_imported_packages_are_of_this_checkout(package: str) -> None:
 def test_every_pack_has_its_head_and_its_id() -> None:
     committed = {path for path in project_files() if path.is_relative_to(ROOT / "grouper" / "schemes")}
     folders = {path.relative_to(ROOT / "grouper" / "schemes").parts[0] for path in committed}
-    assert folders >= {"beijing-drg-2022", "chs-drg-1.1", "chs-drg-2.0", "chs-drg-3.0"}
+    assert folders >= {"beijing-drg-2022", "chs-drg-1.1", "chs-drg-2.0", "chs-drg-3.0", "dip-3.0"}
     for folder in folders:
         assert ROOT / "grouper" / "schemes" / folder / "scheme.toml" in committed, folder
-        assert grouper.load_scheme(folder).id == folder
+        assert grouper.load(folder).id == folder

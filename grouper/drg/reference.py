@@ -19,7 +19,10 @@ NEWBORN_DAYS = 28
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A discharge as it came in: ages in years and days, weights in grams, stay in days; None is missing."""
+    """A discharge as it came in: ages in years and days, weights in grams, stay in days; None is missing.
+
+    `total_charge`, in fen, is asked for only by DIP directories that break ties by mean cost.
+    """
 
     diagnoses: Sequence[str | None] | None
     procedures: Sequence[str | None] | None = None
@@ -31,6 +34,7 @@ class Record:
     length_of_stay: int | None = None
     discharge_way: int | None = None
     department: int | None = None
+    total_charge: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from grouper import CaseGroup, Record, Scheme, UserError, group_case, load_scheme
-from grouper.drg.batch import ANSWER_COLUMNS, Grouper, group_arrow
+from grouper.drg.batch import ANSWER_COLUMNS, Grouper
 from grouper.drg.compile import compile_scheme
+from grouper.frames import group_arrow
 from tests.generated_records import generator, records
 from tests.grouper.scheme.small import replaced, write_pack
 

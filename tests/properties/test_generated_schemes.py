@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from grouper import Record, group_case, load_scheme
 from grouper.codes import DIAGNOSES, PROCEDURES, load_code_list
-from grouper.drg.batch import ANSWER_COLUMNS, Grouper, group_arrow
+from grouper.drg.batch import ANSWER_COLUMNS, Grouper
 from grouper.drg.compile import compile_scheme
+from grouper.frames import group_arrow
 from tests.grouper.scheme.small import COLUMNS, Rows, write_tables
 from tests.properties.plain_grouping import PlainScheme, Row, Rule, plain_group, written
 

@@ -1,0 +1,1 @@
+"""DIP: groups by main diagnosis and procedures, from a directory."""

@@ -1,0 +1,81 @@
+"""Both kinds of scheme behind one door: DRG schemes and DIP directories."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from grouper.codes import Crosswalk
+from grouper.dip import answer as dip
+from grouper.dip.directory import Directory, load_directory
+from grouper.drg import answer as drg
+from grouper.fault import Text
+from grouper.scheme.pack import Scheme, find_pack, load_scheme, pack_kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from grouper.columns import CodeNotes, CodeReader
+
+AnyScheme = Scheme | Directory
+REASONS: dict[str, Text] = {**dip.REASONS, **drg.REASONS}
+"""Why a case is not grouped, by reason code, under either kind of scheme."""
+
+
+class Grouper(Protocol):
+    """A compiled scheme ready for batches; may be used from several threads at once.
+
+    Encoded records and answers are its own affair; what others read are Arrow columns.
+    """
+
+    diagnoses: "CodeReader"
+    procedures: "CodeReader"
+    answer_columns: tuple[str, ...]
+    """The columns of its answers."""
+    key_columns: tuple[str, ...]
+    """Those of them that tell groups apart, the group last."""
+
+    @property
+    def scheme(self) -> AnyScheme:
+        """The scheme it groups by."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Canonical claim columns the scheme asks for, besides the codes."""
+
+    def group(self, batch: "pa.RecordBatch") -> "tuple[Any, CodeNotes]":
+        """Group one batch of canonical columns: `encode`, then `answer`."""
+
+    def encode(self, batch: "pa.RecordBatch") -> "tuple[Any, CodeNotes]":
+        """Turn canonical columns into encoded records, noting codes that were read otherwise than written."""
+
+    def answer(self, records: Any) -> Any:  # noqa: ANN401  (its own encoded records and answers)
+        """Group encoded records."""
+
+    def missing(self, records: Any) -> dict[str, int]:  # noqa: ANN401
+        """Count the numbers whose absence keeps a rule from holding, by name of finding."""
+
+    def arrow(self, answers: Any) -> "pa.RecordBatch":  # noqa: ANN401
+        """Return answers as dictionary-encoded columns; null is none."""
+
+    def names(self, answers: Any) -> "dict[str, pa.DictionaryArray]":  # noqa: ANN401
+        """Return the names of what the answers hold as dictionary-encoded columns, the group's last."""
+
+
+def load(scheme: str | Path) -> AnyScheme:
+    """Load a shipped pack of either kind by id, or any by its folder. Raises UserError with every fault found."""
+    folder = find_pack(scheme)
+    return load_directory(folder) if pack_kind(folder) == "dip" else load_scheme(folder)
+
+
+def make_grouper(
+    scheme: AnyScheme, diagnosis_crosswalk: Crosswalk | None = None, procedure_crosswalk: Crosswalk | None = None
+) -> Grouper:
+    """Compile a scheme. With crosswalks the codes of claims are of another version and are converted first."""
+    if isinstance(scheme, Directory):
+        from grouper.dip.batch import Grouper as DipGrouper
+        from grouper.dip.compile import compile_directory
+
+        return DipGrouper(compile_directory(scheme), diagnosis_crosswalk, procedure_crosswalk)
+    from grouper.drg.batch import Grouper as DrgGrouper
+    from grouper.drg.compile import compile_scheme
+
+    return DrgGrouper(compile_scheme(scheme), diagnosis_crosswalk, procedure_crosswalk)
