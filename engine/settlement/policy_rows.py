@@ -1,21 +1,23 @@
 """What statements print of a month's policy: pools with their fund ratio and prepayment, names of special kinds."""
 
+from datetime import date
 from fractions import Fraction
 
 import polars as pl
 
 from rules.payment.fund_part import Sums, ratio_of
+from rules.policy.check import ILLUSTRATIVE
 from rules.policy.model import Rules
-from rules.policy.resolve import Resolved
+from rules.policy.resolve import Policy
 
 
-def pool_rows(cases: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
+def pool_rows(cases: pl.DataFrame, policy: Policy, day: date) -> pl.DataFrame:
     """Return rows of ledger_pool, one per pool of the policy.
 
-    `cases`: the cases of a settled month (`settle_month`). `resolved`: the rules that settled it.
+    `cases`: the cases of a settled month (`settle_month`). `policy` and `day`: the rules that settled it.
     """
-    rules = resolved.rules
-    ratios = _pool_ratios(cases, resolved)
+    rules = policy.on(day).rules
+    ratios = _pool_ratios(cases, rules)
     rows = [
         {
             "pool": pool.id,
@@ -26,8 +28,8 @@ def pool_rows(cases: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
             "ratio": str(ratios[pool.id]) if pool.id in ratios else None,
             "prepayment_ratio": str(rules.month.prepayment_ratio),
             "deposit": rules.month.deposit,
-            "document_value": _document(resolved, "pools", place, "point_value", "start"),
-            "document_month": _document(resolved, "month", "prepayment_ratio"),
+            "document_value": _document(policy, day, "pools", place, "point_value", "start"),
+            "document_month": _document(policy, day, "month", "prepayment_ratio"),
         }
         for place, pool in enumerate(rules.pools)
     ]
@@ -40,9 +42,8 @@ def kind_rows(rules: Rules) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(("special_kind", "name_zh", "name_en"), pl.String), orient="row")
 
 
-def _pool_ratios(cases: pl.DataFrame, resolved: Resolved) -> dict[str, Fraction]:
+def _pool_ratios(cases: pl.DataFrame, rules: Rules) -> dict[str, Fraction]:
     """Return ρ of each pool that turns all its standards into fund money at one ratio."""
-    rules = resolved.rules
     if rules.month.style != "ratio" or rules.month.fund_ratio_level != "pool":
         return {}
     outside = pl.col("funding").cast(pl.String) == "outside"
@@ -57,6 +58,10 @@ def _pool_ratios(cases: pl.DataFrame, resolved: Resolved) -> dict[str, Fraction]
     return {pool.id: ratio_of(rules.month, pool, sums[pool.id]) for pool in pools}
 
 
-def _document(resolved: Resolved, *path: str | int) -> str | None:
-    source = resolved.source(*path)
-    return None if source is None else source.reference
+def _document(policy: Policy, day: date, *path: str | int) -> str | None:
+    """Return the title of the document that a value names, and the clause; None where the value is illustrative."""
+    source = policy.on(day).source(*path)
+    if source is None or source.reference.startswith(ILLUSTRATIVE):
+        return None
+    key, _, clause = source.reference.partition(" ")
+    return " ".join(part for part in (policy.document["documents"][key], clause) if part)

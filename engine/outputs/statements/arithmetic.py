@@ -103,7 +103,7 @@ def _filled(line: Line, own: Sequence[Figures]) -> Line:
     """Return a line with its figures; values and ratios of pools do not add up."""
     figures = [found.get(line.key) for found in own]
     known = [figure for figure in figures if figure is not None]
-    additive = line.kind not in {"value", "ratio"} and known
+    additive = line.kind not in {"value", "ratio", "share"} and known
     return line._replace(figures=figures, total=sum(known[1:], known[0]) if additive else None)
 
 
@@ -140,6 +140,7 @@ def _pool_figures(facts: MonthFacts, name: str, figures: MonthFigures) -> Figure
         "deducted": -month["deducted"],
         "deposit": -month["deposit"],
         "withheld": -month["withheld"],
+        "prepayment": pool.prepayment_ratio,
         "paid": month["paid"],
     }
     return found

@@ -44,8 +44,7 @@ def _summary(
 ) -> None:
     """Write the sheet of pools: what they pay, and that statements, pools and ledger are the same fen."""
     title = Text(f"{bureau}{facts.title.zh}住院费用结算汇总", f"{bureau} settlement summary, {facts.month}".strip())
-    sheet = paper.sheet(Text("汇总", "summary"), paper.say(title), paper.say(Text("单位：元", "amounts in yuan")))
-    form = Form(paper, sheet, WIDTHS)
+    form = Form(paper, Text("汇总", "summary"), paper.say(title), WIDTHS)
     form.facts(_about(paper.say, facts, len(printed)), split=5)
     form.heading(Text("一、基金池", "1  Pools"))
     _pools(form, facts, figures)

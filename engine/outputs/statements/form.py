@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import xlsxwriter
-
-from engine.outputs.statements.paper import GREY, HEADER, RULE, SHADE, Paper, text_width, write_text
+from engine.outputs.statements.paper import (
+    FACTS,
+    GREY,
+    HEADER,
+    RULE,
+    SHADE,
+    TITLE,
+    WORDS,
+    Paper,
+    text_width,
+    write_text,
+)
 from grouper.fault import Text
 
-LINE, TALL = 16, 30
+LINE, TALL = 16, 26
 """Heights of rows of one line and of two."""
 
 
@@ -20,15 +29,20 @@ class Cell(NamedTuple):
 
 
 class Form:
-    """A sheet and the row that is filled in next. `widths`: of its columns."""
+    """A sheet of one page and the row that is filled in next. `widths`: of its columns."""
 
-    def __init__(self, paper: Paper, sheet: xlsxwriter.worksheet.Worksheet, widths: Sequence[float]) -> None:
+    def __init__(self, paper: Paper, name: Text, title: str, widths: Sequence[float]) -> None:
         self.paper = paper
-        self.sheet = sheet
         self.widths = widths
-        self.row = HEADER
+        self.row = TITLE
+        self.sheet = paper.sheet(paper.say(name))
+        self.sheet.fit_to_pages(1, 1)
         for place, width in enumerate(widths):
-            sheet.set_column(place, place, width)
+            self.sheet.set_column(place, place, width)
+        self._across(0, self.last, title, paper.style(bold=True, font_size=16, align="center"))
+        self.row = FACTS
+        self._across(0, self.last, paper.say(Text("单位：元", "amounts in yuan")), paper.style(align="right"))
+        self.row = HEADER
 
     @property
     def last(self) -> int:
@@ -74,14 +88,16 @@ class Form:
         for place, cell in enumerate(cells):
             self._cell(place, cell, look)
         if note is not None:
-            self._across(len(cells), self.last, note, self.paper.style(font_color=GREY, text_wrap=True, **look))
+            self._across(
+                len(cells), self.last, note, self.paper.style(font_color=GREY, text_wrap=True, indent=1, **look)
+            )
         self.row += 1
 
     def _cell(self, place: int, cell: Cell, look: dict[str, Any]) -> None:
         if cell.figure is None:
             self.sheet.write_blank(self.row, place, None, self.paper.style(**look))
-        elif cell.kind == "text":
-            write_text(self.sheet, self.row, place, str(cell.figure), self.paper.style(**look))
+        elif cell.kind in WORDS:
+            write_text(self.sheet, self.row, place, str(cell.figure), self.paper.style(cell.kind, indent=1, **look))
         else:
             number = cell.figure / 100 if cell.kind == "money" else float(cell.figure)
             self.sheet.write_number(self.row, place, number, self.paper.style(cell.kind, **look))

@@ -93,8 +93,7 @@ class _Statement:
         title = Text(
             f"{self.to.bureau}{month.zh}住院费用月结算单", f"{self.to.bureau} monthly settlement, {month.en}".strip()
         )
-        sheet = self.paper.sheet(Text("汇总", "summary"), say(title), self.to.full)
-        form = Form(self.paper, sheet, WIDTHS)
+        form = Form(self.paper, Text("汇总", "summary"), say(title), WIDTHS)
         form.facts(self._about(), split=5)
         form.heading(Text("一、病例构成", "1  Cases by class"))
         self._classes(form)
@@ -169,8 +168,8 @@ class _Statement:
         if line.adds:
             return "＝ " + " ＋ ".join(f"({numbers[key]})" for key in line.adds if key in numbers)
         note = self.paper.say(line.note)
-        if line.key == "value":
-            note = "；".join([note, *sorted({self.facts.pools[p].document for p in self._pools()} - {""})])
+        documents = {self.facts.pools[pool].documents.get(line.key, "") for pool in self._pools()}
+        note = "；".join([note, *sorted(documents - {""})])
         return note.format_map({key: f"({number})" for key, number in numbers.items()})
 
     def lists(self) -> None:
@@ -216,15 +215,17 @@ def _class_cells(number: Cell, name: str, row: dict[str, Any], cases: int) -> li
 def _shown(cases: pl.DataFrame, facts: MonthFacts, lang: str) -> pl.DataFrame:
     """Return the cases with words for codes, the reasons they are outliers for, and their charge ÷ standard."""
     classes, late = said(CLASSES, lang), said(LATE, lang)
-    reasons = [
-        pl.when(pl.col("case_class").is_in(OUTLYING)).then(pl.col("case_class").replace(classes)),
+    kind = pl.when(pl.col("case_class").is_in(OUTLYING)).then(pl.col("case_class").replace(classes))
+    remarks = [
         pl.when(pl.col("sign") < 0).then(pl.lit(Text("退费", "refund").text(lang))),
         pl.when(pl.col("late") != "no").then(pl.col("late").replace(late)),
         pl.when(pl.col("funding") == "elsewhere").then(pl.lit(Text("他处支付", "paid elsewhere").text(lang))),
     ]
+    comma = "、" if lang == "zh" else ", "
     coefficients = {text: str(float(Fraction(text))) for text in cases["coefficient"].drop_nulls().unique()}
     return with_pool_names(cases, facts, lang).with_columns(
-        pl.concat_str(reasons, separator="、" if lang == "zh" else ", ", ignore_nulls=True).alias("reasons"),
+        pl.concat_str(remarks, separator=comma, ignore_nulls=True).alias("remarks"),
+        pl.concat_str([kind, *remarks], separator=comma, ignore_nulls=True).alias("reasons"),
         pl.col("case_class").replace(classes),
         pl.col("special_kind").replace({kind: name.text(lang) for kind, name in facts.kinds.items()}),
         pl.col("coefficient").replace(coefficients).cast(pl.Float64),

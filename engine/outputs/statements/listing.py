@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import xlsxwriter
 
-from engine.outputs.statements.paper import HEADER, RULE, Paper, plain, write_text
+from engine.outputs.statements.paper import FACTS, GREY, HEADER, RULE, SHADE, TITLE, WORDS, Paper, plain, write_text
 from grouper.fault import Text
 
 SHEET_ROWS = 1_000_000
@@ -34,7 +34,9 @@ def write_list(paper: Paper, name: Text, title: str, facts: str, columns: Sequen
     parts = list(rows.iter_slices(SHEET_ROWS)) or [rows]
     for number, part in enumerate(parts, start=1):
         label = paper.say(name) if len(parts) == 1 else f"{paper.say(name)}{number}"
-        sheet = paper.sheet(label, title, facts)
+        sheet = paper.sheet(label)
+        write_text(sheet, TITLE, 0, title, paper.style(bold=True, font_size=16))
+        write_text(sheet, FACTS, 0, facts, paper.style(font_color=GREY))
         _head(paper, sheet, columns)
         end = _write_rows(sheet, columns, part)
         _finish(paper, sheet, columns, end)
@@ -45,7 +47,7 @@ def write_list(paper: Paper, name: Text, title: str, facts: str, columns: Sequen
 def _head(paper: Paper, sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence[Column]) -> None:
     """Write the header, and give the columns their widths and formats."""
     for place, column in enumerate(columns):
-        sheet.set_column(place, place, column.width, paper.style(column.kind))
+        sheet.set_column(place, place, column.width, paper.style(column.kind, **_look(column)))
     sheet.set_row(HEADER, 30)
     for place, column in enumerate(columns):
         write_text(sheet, HEADER, place, paper.say(column.heading), paper.header_style())
@@ -53,10 +55,14 @@ def _head(paper: Paper, sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence
     sheet.repeat_rows(HEADER)
 
 
+def _look(column: Column) -> dict[str, Any]:
+    return {"indent": 1} if column.kind in WORDS else {}
+
+
 def _write_rows(sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence[Column], rows: pl.DataFrame) -> int:
     """Write records below the header and return the row below the last."""
     writers = [
-        (place, sheet.write_string if column.kind == "text" else sheet.write_number)
+        (place, sheet.write_string if column.kind in WORDS else sheet.write_number)
         for place, column in enumerate(columns)
     ]
     at = HEADER + 1
@@ -72,7 +78,7 @@ def _write_rows(sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence[Column]
 
 def _cells(values: pl.Series, kind: str) -> list[Any]:
     """Return a column's cells: text, or the numbers that Excel shows in the column's format."""
-    if kind == "text":
+    if kind in WORDS:
         text = values.cast(pl.String)
         return (
             [None if cell is None else plain(cell) for cell in text]
@@ -102,9 +108,12 @@ def _write_totals(
     """Write the totals below the last record: of amounts in fen, so exact."""
     if not rows.height or not any(column.total for column in columns):
         return
-    write_text(sheet, end, 0, paper.say(Text("合计", "total")), paper.style(bold=True))
+    look: dict[str, Any] = {"bold": True, "bg_color": SHADE}
     for place, column in enumerate(columns):
         if column.total:
             total = rows[column.name].cast(pl.Decimal(38, 8) if column.kind == "points" else pl.Int64).sum() or 0
             amount = total / 100 if column.kind == "money" else float(total)
-            sheet.write_number(end, place, amount, paper.style(column.kind, bold=True))
+            sheet.write_number(end, place, amount, paper.style(column.kind, **look))
+        else:
+            label = paper.say(Text("合计", "total")) if place == 0 else ""
+            write_text(sheet, end, place, label, paper.style(**look, indent=1))

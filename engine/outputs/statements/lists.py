@@ -10,9 +10,9 @@ CASES = (
     Column("length_of_stay", Text("住院天数", "days"), "whole", 6),
     Column("pool", Text("基金池", "pool"), width=10),
     Column("group_code", Text("病组", "group"), width=8),
-    Column("group_name", Text("病组名称", "name of the group"), width=28),
+    Column("group_name", Text("病组名称", "name of the group"), "name", 28),
     Column("case_class", Text("类型", "class"), width=9),
-    Column("reasons", Text("备注", "remarks"), width=11),
+    Column("remarks", Text("备注", "remarks"), width=11),
     Column("weight", Text("权重", "weight"), "points", 9),
     Column("coefficient", Text("机构系数", "coefficient"), "points", 9),
     Column("points", Text("点数", "points"), "points", 11, total=True),
@@ -33,7 +33,7 @@ OUTLIERS = (
     Column("settled", Text("结算日期", "settled"), "date", 10.5),
     Column("value_month", Text("点值月份", "value of month"), width=9),
     Column("group_code", Text("病组", "group"), width=8),
-    Column("group_name", Text("病组名称", "name of the group"), width=30),
+    Column("group_name", Text("病组名称", "name of the group"), "name", 30),
     Column("multiple", Text("费用÷标准", "charge ÷ standard"), "multiple", 10),
     Column("points", Text("点数", "points"), "points", 11, total=True),
     Column("standard", Text("支付标准", "standard"), "money", 13, total=True),
@@ -70,7 +70,7 @@ DEDUCTIONS = (
     Column("amount", Text("金额", "amount"), "money", 14, total=True),
 )
 HOSPITAL = Column("hospital_id", Text("医疗机构", "hospital"), width=16)
-NAME = Column("name", Text("名称", "name"), width=26)
+NAME = Column("name", Text("名称", "name"), "name", 26)
 _BOOKED = (
     Column("cases", Text("病例数", "cases"), "whole", 10, total=True),
     Column("points", Text("点数", "points"), "points", 15, total=True),

@@ -1,7 +1,7 @@
 """One month of a ledger as its statements print it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -17,14 +17,14 @@ BOOKED = ("cases", "charge", "booked", "payable", "deducted", "paid", "deposit",
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """A pool: its name, the value of the month (yuan per point) and how its standards become fund money."""
+    """A pool: its name, the value of the month (yuan per point) and how its standards become fund money; documents by line."""
 
     name: Text
     value: Decimal | None = None
     ratio: Fraction | None = None
     style: str = "ratio"
     prepayment_ratio: Decimal | None = None
-    document: str = ""
+    documents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

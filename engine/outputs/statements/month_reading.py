@@ -84,7 +84,7 @@ def _pools(ledger: Ledger, batch: int, month: str) -> dict[str, PoolFacts]:
             ratio=None if row["ratio"] is None else Fraction(row["ratio"]),
             style=row["style"],
             prepayment_ratio=Decimal(row["prepayment_ratio"]),
-            document=row["document_value"] or "",
+            documents={"value": row["document_value"] or "", "prepayment": row["document_month"] or ""},
         )
         for row in rows.iter_rows(named=True)
     }

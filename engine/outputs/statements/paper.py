@@ -22,6 +22,7 @@ SHADE, RULE, GREY = "#DDEBF7", "#8EA9C1", "#595959"
 FONT = "宋体"
 NUMBERS: Mapping[str, str] = {
     "text": "@",
+    "name": "@",
     "date": "yyyy-mm-dd",
     "whole": "#,##0;[Red]-#,##0",
     "money": "#,##0.00;[Red]-#,##0.00",
@@ -32,6 +33,8 @@ NUMBERS: Mapping[str, str] = {
     "ratio": "0.0000%",
 }
 """Number formats by kind of figure; what is negative is red."""
+WORDS = ("text", "name")
+"""Kinds that are written as text; long names shrink to fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,15 @@ class Paper:
 
     def style(self, kind: str = "text", **properties: Any) -> Any:  # noqa: ANN401
         """Return the format of a kind of figure with further properties; equal ones are made once."""
-        wanted = {"num_format": NUMBERS[kind], "valign": "vcenter"} | properties
+        wanted = {"num_format": NUMBERS[kind], "valign": "vcenter", "shrink": kind == "name"} | properties
         key = tuple(sorted(wanted.items()))
         if key not in self._formats:
             self._formats[key] = self.book.add_format(wanted)
         return self._formats[key]
 
-    def sheet(self, name: Text | str, title: str, facts: str) -> xlsxwriter.worksheet.Worksheet:
-        """Add a sheet with its title and facts, set up for printing."""
-        sheet = self.book.add_worksheet(name if isinstance(name, str) else self.say(name))
+    def sheet(self, name: str) -> xlsxwriter.worksheet.Worksheet:
+        """Add a sheet, set up for printing."""
+        sheet = self.book.add_worksheet(name)
         sheet.set_landscape()
         sheet.set_paper(A4)
         sheet.fit_to_pages(1, 0)
@@ -77,8 +80,6 @@ class Paper:
         )
         sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
         sheet.set_row(TITLE, 26)
-        write_text(sheet, TITLE, 0, title, self.style(bold=True, font_size=16))
-        write_text(sheet, FACTS, 0, facts, self.style(font_color=GREY))
         return sheet
 
     def header_style(self) -> Any:  # noqa: ANN401
