@@ -17,6 +17,7 @@ def statements(
     ledger: Annotated[Path, typer.Option(help="The ledger.")],
     out: Annotated[Path, typer.Option(help="Folder for the workbooks; replaced as a whole or not at all.")],
     month: Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="A settled month, such as 2026-10.")] = None,
+    year: Annotated[int | None, typer.Option(help="A cleared year, such as 2026; or one that was tried.")] = None,
     hospital: Annotated[
         list[str] | None, typer.Option(help="Only this hospital, and no workbook of the bureau; may be repeated.")
     ] = None,
@@ -26,7 +27,7 @@ def statements(
     as_json: Json = False,
 ) -> None:
     """Write one Excel workbook a hospital and one of the bureau; in Chinese unless --lang says en."""
-    from engine.outputs.statements.run import StatementsRequest, month_statements
+    from engine.outputs.statements.run import StatementsRequest, clearing_statements, month_statements
 
     source = context.get_parameter_source("lang")
     request = StatementsRequest(
@@ -37,17 +38,21 @@ def statements(
         names=names,
         bureau=bureau,
     )
-    if month is None:
-        raise UserError(Text("须给出 --month", "give --month"))
+    if (month is None) == (year is None):
+        raise UserError(Text("须给出 --month 或 --year 之一", "give either --month or --year"))
     with Progress(Text("写结算单", "writing statements")) as progress:
-        summary = month_statements(request, f"{month:%Y-%m}", progress.start)
+        if month is not None:
+            summary = month_statements(request, f"{month:%Y-%m}", progress.start)
+        else:
+            summary = clearing_statements(request, year or 0, progress.start)
     if as_json:
         print_json(summary)
-    else:
-        _print(summary, out)
+        return
+    (_print_month if month is not None else _print_year)(summary)
+    say(f"结算单在 {out}", f"statements are in {out}")
 
 
-def _print(summary: dict[str, Any], out: Path) -> None:
+def _print_month(summary: dict[str, Any]) -> None:
     from rules.money import yuan_text
 
     payable = yuan_text(sum(pool["payable"] for pool in summary["pools"]))
@@ -55,4 +60,13 @@ def _print(summary: dict[str, Any], out: Path) -> None:
         f"{summary['month']}：{summary['hospitals']} 家医疗机构，应付 {payable} 元；结算单 ＝ 基金池 ＝ 账本",
         f"{summary['month']}: {summary['hospitals']} hospitals, {payable} yuan payable; statements = pools = ledger",
     )
-    say(f"结算单在 {out}", f"statements are in {out}")
+
+
+def _print_year(summary: dict[str, Any]) -> None:
+    from rules.money import yuan_text
+
+    due, hospitals = yuan_text(summary["due"]), summary["hospitals"]
+    say(
+        f"{summary['year']} 年清算（批次 {summary['batch']}）：{hospitals} 家医疗机构，应拨 {due} 元",
+        f"clearing of {summary['year']} (batch {summary['batch']}): {hospitals} hospitals, {due} yuan due",
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.outputs.statements.addressee import SIGNATURES, Addressee
 from engine.outputs.statements.arithmetic import Figures, Line, Section, month_sections
 from engine.outputs.statements.form import Cell, Form
 from engine.outputs.statements.listing import Column, write_list
@@ -35,34 +36,7 @@ _NOTES = (
         "3. Please check, sign and return; objections go in writing, as the insurance bureau provides.",
     ),
 )
-_SIGNATURES = (
-    Text(
-        "经办机构（盖章）：　　　　　　　　　　经办人：　　　　　　　　复核人：　　　　　　　　日期：",
-        "Bureau (stamp):                         by:                         checked by:                         date:",
-    ),
-    Text(
-        "医疗机构（盖章）：　　　　　　　　　　确认人：　　　　　　　　联系电话：　　　　　　　日期：",
-        "Hospital (stamp):                       confirmed by:               phone:                              date:",
-    ),
-)
-
-
 Printed = dict[str, Figures]
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Whom a statement is for, who sends it, and its language."""
-
-    hospital: str
-    name: str
-    bureau: str
-    lang: str
-
-    @property
-    def full(self) -> str:
-        """Return the hospital's name with its id."""
-        return f"{self.name}（{self.hospital}）" if self.name else self.hospital
 
 
 def write_hospital_month(file: Path, to: Addressee, facts: MonthFacts, figures: MonthFigures, cases: Path) -> Printed:
@@ -101,7 +75,7 @@ class _Statement:
         printed = self._arithmetic(form)
         form.row += 1
         form.notes(_NOTES)
-        form.signatures(_SIGNATURES)
+        form.signatures(SIGNATURES)
         return printed
 
     def _about(self) -> list[tuple[Text, str]]:

@@ -112,3 +112,51 @@ BATCHES = (
     Column("made_by", Text("经办人", "by"), width=12),
     Column("note", Text("说明", "note"), width=30),
 )
+CLEARING_MONTHS = (
+    Column("booked_month", Text("入账月份", "month"), width=11),
+    Column("pool", Text("基金池", "pool"), width=14),
+    Column("cases", Text("病例数", "cases"), "whole", 10, total=True),
+    Column("payable", Text("应付", "payable"), "money", 18, total=True),
+    Column("deducted", Text("审核扣款", "deducted"), "money", 16, total=True),
+    Column("deposit", Text("质保金", "deposit"), "money", 16, total=True),
+    Column("withheld", Text("留待清算", "left to clearing"), "money", 16, total=True),
+    Column("paid", Text("拨付", "paid"), "money", 18, total=True),
+)
+_CLEARED = (
+    ("payable", "应付额 P", "payable P"),
+    ("booked", "记账额 A", "booked A"),
+    ("assessment_cut", "考核扣减", "assessment cut"),
+    ("deductions", "审核扣款", "audit deductions"),
+    ("total_control", "总控扣款", "total control"),
+    ("clearing", "清算额", "clearing amount"),
+    ("pro_rata_cut", "按比例调减", "pro-rata cut"),
+    ("overrun_borne", "承担超支", "overrun borne"),
+    ("pool_surplus", "分得结余", "pool surplus"),
+    ("deposit_held", "质保金暂扣", "deposit held"),
+    ("deposit_forfeited", "质保金不返还", "deposit forfeited"),
+    ("deposit_released", "质保金返还", "deposit released"),
+    ("outside_points", "点数外支付", "outside points"),
+    ("vbp_retention", "集采结余留用", "procurement retention"),
+    ("prepaid", "已预付", "prepaid"),
+    ("advanced", "预付金与周转金", "advance, working capital"),
+    ("due", "本次应拨", "due"),
+)
+CLEARING_HOSPITALS = (
+    HOSPITAL,
+    NAME,
+    Column("pool", Text("基金池", "pool"), width=12),
+    Column("cases", Text("病例数", "cases"), "whole", 10, total=True),
+    Column("points", Text("点数", "points"), "points", 15, total=True),
+    *(Column(name, Text(zh, en), "money", 15, total=True) for name, zh, en in _CLEARED),
+)
+CLEARING_LINES = (
+    HOSPITAL,
+    NAME,
+    Column("pool", Text("基金池", "pool"), width=12),
+    Column("line", Text("行", "line"), "whole", 6),
+    Column("label", Text("项目", "item"), "name", 48),
+    Column("amount", Text("金额", "amount"), "money", 17),
+    Column("kind", Text("类别", "kind"), width=8),
+    Column("rule", Text("规则", "rule"), width=30),
+    Column("document", Text("依据", "document"), "name", 40),
+)

@@ -17,7 +17,7 @@ BOOKED = ("cases", "charge", "booked", "payable", "deducted", "paid", "deposit",
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """A pool: its name, the value of the month (yuan per point) and how its standards become fund money; documents by line."""
+    """A pool: its name, the month's value (yuan per point), how standards become fund money; documents by line."""
 
     name: Text
     value: Decimal | None = None

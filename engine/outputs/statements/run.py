@@ -1,10 +1,11 @@
-"""The statements of a month: one workbook a hospital, written on all cores, and the bureau's."""
+"""The statements of a month or of a clearing: one workbook a hospital, written on all cores, and the bureau's."""
 
 import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import polars as pl
 from xlsxwriter.exceptions import XlsxWriterException
 
 from engine.outputs.folder import MARK, cannot_write, replaced_folder
+from engine.outputs.statements.addressee import Addressee
 from engine.outputs.statements.bureau_month import write_bureau_month
-from engine.outputs.statements.hospital_month import Addressee, Printed, write_hospital_month
+from engine.outputs.statements.clearing import clearing_facts, clearing_figures
+from engine.outputs.statements.clearing_workbooks import write_bureau_clearing, write_hospital_clearing
+from engine.outputs.statements.hospital_month import Printed, write_hospital_month
 from engine.outputs.statements.month import MonthFacts, MonthFigures
 from engine.outputs.statements.month_reading import month_facts, month_figures, write_cases
 from engine.outputs.statements.processes import Task, in_processes
@@ -56,21 +60,49 @@ def month_statements(request: StatementsRequest, month: str, start: StartProgres
         facts = month_facts(ledger, month)
         figures = month_figures(ledger, facts)
         wanted = chosen(request.hospitals, figures.hospitals())
-        with replaced_folder(request.out) as folder:
-            try:
-                with tempfile.TemporaryDirectory(prefix=".cases-", dir=folder) as scratch:
-                    cases = Path(scratch) / "cases.parquet"
-                    write_cases(ledger, facts, cases)
-                    tasks = _tasks(request, facts, figures, {h: names.get(h, "") for h in wanted}, folder, cases)
-                    printed = _printed(tasks, request.processes, start)
-                if not request.hospitals:
-                    file = folder / f"{month}-bureau.xlsx"
-                    write_bureau_month(file, request.bureau, request.lang, facts, figures, printed, names)
-            except XlsxWriterException as error:
-                raise cannot_write(request.out, error) from error
-            summary = _summary(facts, printed) | {"files": files_of(folder)}
-            write_summary(folder, summary)
-    return summary
+        with replaced_folder(request.out) as folder, _writing(request.out):
+            with tempfile.TemporaryDirectory(prefix=".cases-", dir=folder) as scratch:
+                cases = Path(scratch) / "cases.parquet"
+                write_cases(ledger, facts, cases)
+                tasks = _tasks(request, facts, figures, {h: names.get(h, "") for h in wanted}, folder, cases)
+                printed: dict[str, Printed] = _done(tasks, request.processes, start)
+            if not request.hospitals:
+                file = folder / f"{month}-bureau.xlsx"
+                write_bureau_month(file, request.bureau, request.lang, facts, figures, printed, names)
+            return _summarised(folder, _summary(facts, printed))
+
+
+def clearing_statements(request: StatementsRequest, year: int, start: StartProgress | None = None) -> dict[str, Any]:
+    """Write the statements of a year's final clearing, or of its last trial where there is none; their summary.
+
+    Raises UserError for a year without a clearing; the rest as `month_statements`.
+    """
+    names = hospital_names(request.names)
+    with read_ledger(request.ledger) as ledger:
+        facts = clearing_facts(ledger, year)
+        figures = clearing_figures(ledger, facts)
+    wanted = chosen(request.hospitals, figures.hospitals["hospital_id"].unique().sort().to_list())
+    with replaced_folder(request.out) as folder, _writing(request.out):
+        tasks = {}
+        for hospital in wanted:
+            to = Addressee(hospital, names.get(hospital, ""), request.bureau, request.lang)
+            file = folder / f"{year}-{file_name(hospital)}.xlsx"
+            tasks[hospital] = Task(write_hospital_clearing, (file, to, facts, figures.of(hospital)))
+        due: dict[str, int] = _done(tasks, request.processes, start)
+        if not request.hospitals:
+            file = folder / f"{year}-bureau.xlsx"
+            write_bureau_clearing(file, request.bureau, request.lang, facts, figures, due, names)
+        head = {"year": year, "stage": facts.stage, "batch": facts.batch, "policy": facts.policy, "seal": facts.seal}
+        return _summarised(folder, {**head, "hospitals": len(due), "due": sum(due.values())})
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Say what the writer of workbooks could not write."""
+    try:
+        yield
+    except XlsxWriterException as error:
+        raise cannot_write(out, error) from error
 
 
 def _tasks(
@@ -92,12 +124,12 @@ def _tasks(
     return found
 
 
-def _printed(tasks: Mapping[str, Task], processes: int, start: StartProgress | None) -> dict[str, Printed]:
-    """Write the workbooks and return what they show, by hospital."""
+def _done(tasks: Mapping[str, Task], processes: int, start: StartProgress | None) -> dict[str, Any]:
+    """Write the workbooks and return what each shows, by hospital."""
     count = start(sum(task.size for task in tasks.values())) if start is not None else None
     found = {}
-    for hospital, printed in in_processes(tasks, processes):
-        found[hospital] = printed
+    for hospital, shown in in_processes(tasks, processes):
+        found[hospital] = shown
         if count is not None:
             count(tasks[hospital].size)
     return dict(sorted(found.items()))
@@ -113,8 +145,6 @@ def _summary(facts: MonthFacts, printed: Mapping[str, Printed]) -> dict[str, Any
             for key in ("fund_cases", "payable", "paid"):
                 own[key] += int(figures[key] or 0)
     return {
-        "version": 1,
-        "program": program_versions(),
         "month": facts.month,
         "batch": facts.batch,
         "month_version": facts.version,
@@ -153,13 +183,11 @@ def file_name(hospital: str) -> str:
     return safe if safe == hospital else f"{safe}-{hashlib.sha256(hospital.encode()).hexdigest()[:8]}"
 
 
-def files_of(folder: Path) -> list[dict[str, Any]]:
-    """Return name, size and digest of the workbooks of a folder."""
-    files = sorted(folder.glob("*.xlsx"))
-    return [{"file": file.name, "bytes": file.stat().st_size, "sha256": file_digest(file)} for file in files]
-
-
-def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write summary.json, by which the folder is known as the program's own."""
+def _summarised(folder: Path, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Write summary.json, by which the folder is known as the program's own, and return it."""
+    books = sorted(folder.glob("*.xlsx"))
+    files = [{"file": book.name, "bytes": book.stat().st_size, "sha256": file_digest(book)} for book in books]
+    summary = {"version": 1, "program": program_versions(), **said, "files": files}
     text = json.dumps(summary, ensure_ascii=False, indent=2)
     (folder / MARK).write_text(f"{text}\n", encoding="utf-8")
+    return summary
