@@ -1,0 +1,57 @@
+"""Quantities in one unit: packs into least units, least units into the unit of the agreement. Nothing is guessed."""
+
+import polars as pl
+
+from rules.fault import Text, UserError
+from rules.procurement.exact import decimals, millionths, wide
+
+
+def with_products(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with their product's units and, in `units`, the least units that one of the row's unit holds.
+
+    `units` is null where the product is unknown or its conversion does not name the row's unit.
+    """
+    known = products.select("product", "generic", "min_unit", "pack_unit", "units_per_pack", "agreement_factor")
+    joined = rows.join(known, on="product", how="left", maintain_order="left")
+    units = (
+        pl.when(pl.col("unit") == pl.col("min_unit"))
+        .then(1)
+        .when((pl.col("unit") == pl.col("pack_unit")) & (pl.col("units_per_pack") > 0))
+        .then(pl.col("units_per_pack"))
+    )
+    return joined.with_columns(units.cast(pl.Int64).alias("units"))
+
+
+def in_agreement_units(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with `generic`, `min_quantity` (least units) and `agreement_quantity`, decimals with six places.
+
+    `rows`: product, quantity (whole or decimal), unit. Exact for whole quantities, so that splitting a row, or writing
+    strips as boxes, changes no sum. UserError counts the rows whose product is unknown or whose unit has no conversion.
+    """
+    joined = with_products(rows, products)
+    unknown = joined.filter(pl.col("min_unit").is_null())
+    unconverted = joined.filter(pl.col("min_unit").is_not_null() & pl.col("units").is_null())
+    faults = []
+    if unknown.height:
+        names = ", ".join(unknown["product"].unique().sort().head(3).to_list())
+        zh, en = (
+            f"{unknown.height} 行的产品不在产品表中（{names}）",
+            f"{unknown.height} rows name no known product ({names})",
+        )
+        faults.append(Text(zh, en))
+    if unconverted.height:
+        shown = unconverted.select("product", "unit").unique(maintain_order=True).head(3).rows()
+        names = ", ".join(f"{product}: {unit}" for product, unit in shown)
+        faults.append(
+            Text(
+                f"{unconverted.height} 行的数量单位无法换算（{names}）",
+                f"{unconverted.height} rows have a unit without conversion ({names})",
+            )
+        )
+    if faults:
+        raise UserError(faults)
+    least = millionths("quantity") * wide("units")
+    agreed = least * millionths("agreement_factor") // pl.lit(10**6, dtype=pl.Int128)
+    return joined.with_columns(
+        decimals(least).alias("min_quantity"), decimals(agreed).alias("agreement_quantity")
+    ).drop("min_unit", "pack_unit", "units_per_pack", "agreement_factor", "units")
