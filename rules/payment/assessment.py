@@ -19,6 +19,13 @@ class Effect(NamedTuple):
 
 
 NO_EFFECT = Effect()
+PLACES = {
+    "coefficient": "coefficient",
+    "retention_share": "retention",
+    "prepayment": "prepayment",
+    "deposit": "deposit",
+}
+"""Where a score acts, as the policy writes it, and the effect it has there."""
 
 
 def indicator_score(indicator: Indicator, value: Fraction) -> Fraction:
@@ -94,13 +101,7 @@ def _effect(
     effect = NO_EFFECT
     if assessment is not None and score is not None:
         value = Fraction(score_band(assessment.table, score).coefficient or 0)
-        names = {
-            "coefficient": "coefficient",
-            "retention_share": "retention",
-            "prepayment": "prepayment",
-            "deposit": "deposit",
-        }
-        effect = effect._replace(**{names[place]: value for place in assessment.acts_on})
+        effect = effect._replace(**{PLACES[place]: value for place in assessment.acts_on})
     if release is not None and release.by != "all" and deposit is not None:
         effect = effect._replace(deposit=Fraction(score_band(release.table, deposit).release or 0))
     return effect

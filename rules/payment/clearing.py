@@ -157,7 +157,7 @@ def clear(
     results = []
     for year in years:
         name = year.hospital
-        held, forfeited = _deposit(year, rule, money, stage)
+        held, forfeited = deposit_kept(year, rule, money, stage)
         results.append(
             HospitalClearing(
                 year,
@@ -207,7 +207,7 @@ def audit_deductions(year: HospitalYear, rule: Clearing) -> int:
     return 0 if rule.deductions is None or rule.deductions.acts == "booked" else year.deductions
 
 
-def _deposit(year: HospitalYear, rule: Clearing, money: Money, stage: Stage) -> tuple[int, int]:
+def deposit_kept(year: HospitalYear, rule: Clearing, money: Money, stage: Stage) -> tuple[int, int]:
     """Return the deposit that stays held and the part that is forfeited; the rest is released."""
     if stage != "final" or rule.deposit_release is None:
         return year.deposit, 0

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+import polars as pl
+
 from rules.fault import Text, UserError, near
 from rules.money import fen, round_fen
 from rules.payment.discharge import Discharge
 from rules.payment.figures import Figures, band_of, classifying_value, rounded, start_value
+from rules.payment.fund_split import split_over_funds
 from rules.payment.reference import Priced, price
 from rules.policy.example_given import Given, pool_of, rules_of
 from rules.policy.example_totals import Answers, clearing_answers, month_answers, pool_answers
 from rules.policy.model import Rules
 from rules.policy.pools import Pool
 from rules.policy.resolve import Policy, Resolved
-from rules.policy.settlement import Step
+from rules.policy.settlement import FundSplit, Step
 from rules.policy.tables import GroupFigures, Tables, inline_coefficients, load_tables
 
 GIVEN_GROUP = "GIVEN"
@@ -31,7 +34,9 @@ def answers(policy: Policy, given: Given, question: str) -> Answers:
     if question == "pool":
         return pool_answers(resolved.rules, pool, given, policy)
     return (
-        month_answers(resolved.rules, given) if question == "month" else clearing_answers(resolved.rules, pool, given)
+        month_answers(resolved.rules, pool, given, policy)
+        if question == "month"
+        else clearing_answers(resolved.rules, pool, given)
     )
 
 
@@ -207,7 +212,7 @@ def whole(given: Given, key: str) -> int | None:
 
 def new_items(rules: Rules, given: Given) -> dict[str, int]:
     """Return the cost of listed new items by kind (fen)."""
-    cost = given.number("new_item_cost")
+    cost, kind = given.number("new_item_cost"), given.text("new_item_kind")
     if cost is None:
         return {}
     if rules.exclusion is None:
@@ -217,7 +222,11 @@ def new_items(rules: Rules, given: Given) -> dict[str, int]:
                 "the policy has no [exclusion] for given.new_item_cost",
             )
         )
-    return {given.text("new_item_kind") or rules.exclusion.kinds[0]: int(cost)}
+    if kind is not None and kind not in rules.exclusion.kinds:
+        hint = near(kind, rules.exclusion.kinds)
+        zh, en = f"[exclusion] 没有类别 {kind!r}{hint.zh}", f"[exclusion] has no kind {kind!r}{hint.en}"
+        raise UserError(Text(f"given.new_item_kind：{zh}", f"given.new_item_kind: {en}"))
+    return {kind or rules.exclusion.kinds[0]: int(cost)}
 
 
 def separate(rules: Rules, given: Given) -> tuple[int, Fraction]:
@@ -275,32 +284,57 @@ def decision(given: Given) -> tuple[str, int | None] | None:
 
 def fund_answers(rules: Rules, case: Discharge, paid: Priced, given: Given) -> dict[str, object]:
     """Return the fund's part of the case in the style of the month, where the example gives what it takes."""
-    part = fund_part(rules, rules.month, case, Fraction(paid.standard), given)
+    if paid.funding == "elsewhere":
+        return {"fund": 0}
+    alike, as_fund = extras(rules, paid)
+    part = fund_part(rules, rules.month, case, paid, Fraction(paid.standard + alike), given)
     if part is None:
         return {}
     if rules.month.negative_fund_part == "floored":
         part = max(part, Fraction(0))
-    return {"fund": round_fen(part, rules.money.step, rules.money.mode)}
+    fund = round_fen(part, rules.money.step, rules.money.mode) + as_fund
+    return {"fund": fund} | ({} if rules.fund_split is None else {"fund_split": split(rules.fund_split, case, fund)})
 
 
-def fund_part(rules: Rules, step: Step, case: Discharge, standard: Fraction, given: Given) -> Fraction | None:
+def split(rule: FundSplit, case: Discharge, fund: int) -> dict[str, int]:
+    """Return what each fund pays of a case's fund part (fen), those that pay nothing left out."""
+    booked = {name: [case.whole(name) or 0] for name in rule.funds}
+    (row,) = split_over_funds(pl.DataFrame({"fund_part": [fund]} | booked), rule).rows(named=True)
+    return {name.removesuffix("_split"): amount for name, amount in row.items() if amount}
+
+
+def extras(rules: Rules, paid: Priced) -> tuple[int, int]:
+    """Return the case's extras in the unit of its standard, and those that are fund money already (fen)."""
+    rule = rules.exclusion
+    extra = 0 if rule is not None and rule.pool == "outside" else paid.extra
+    fund = extra if rule is not None and rule.money == "fund" else 0
+    fund += paid.separate if {item.money for item in rules.separate_items} == {"fund"} else 0
+    return extra + paid.separate - fund, fund
+
+
+def fund_part(
+    rules: Rules, step: Step, case: Discharge, paid: Priced, standard: Fraction, given: Given
+) -> Fraction | None:
     """Return the fund's part of a case (fen, exact), None where something it takes is not given."""
     if case.pool.point_value.start.unit == "fund_yuan":
         return standard
     if step.style == "subtract":
-        paid = given.number("patient_paid")
+        patient = given.number("patient_paid")
         others = (given.number("fund_total") or Fraction(case.booked)) - case.booked
-        return None if paid is None else standard - paid - others
+        return None if patient is None else standard - patient - others
     if step.style == "policy_ratio":
         own = sum(
             (given.number(k) or Fraction(0) for k in ("full_self_paid", "category_b_self_paid", "deductible")),
             Fraction(0),
         )
-        ratio = given.number("fund_ratio") or reimbursement(rules, case)
+        ratio = given.number("fund_ratio")
+        ratio = reimbursement(rules, case) if ratio is None else ratio
         return None if ratio is None else (standard - own) * ratio
-    ratio = given.number("fund_ratio")
-    if ratio is None and case.booked and case.charge:
-        ratio = Fraction(case.booked, case.charge)
+    if paid.funding == "outside" and step.fund_ratio_outside == "booked":
+        return Fraction(case.booked)
+    ratio, charge = given.number("fund_ratio"), case.whole("total_charge")
+    if ratio is None and case.booked and charge:
+        ratio = Fraction(case.booked, charge)
     return None if ratio is None else standard * ratio
 
 

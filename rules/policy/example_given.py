@@ -48,6 +48,10 @@ class Given:
         value = self.values.get(key)
         return dict(value) if isinstance(value, Mapping) else {}
 
+    def of(self, key: str, hospital: str) -> Fraction | None:
+        """Return the number of one hospital where the key holds a table, otherwise the number itself."""
+        return self.table(key).get(hospital) if key in self and self.table(key) else self.number(key)
+
     def day(self, key: str) -> date | None:
         """Return a date."""
         value = self.values.get(key)

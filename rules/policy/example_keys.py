@@ -115,13 +115,30 @@ CLEARING_GIVEN = keys(
     payable=("amount", "应付 P", "payable P; a table by hospital where the pool is cleared"),
     booked=("amount", "按项目记账 A", "booked A; a table by hospital where the pool is cleared"),
     points=("number", "全年点数", "points of the year, where payable follows from them"),
-    assessment_score=("number", "考核得分", "assessment score"),
-    assessment_coefficient=("number", "考核系数", "assessment coefficient, in place of the table's"),
-    deductions=("amount", "审核扣款", "audit deductions"),
+    assessment_score=("number", "考核得分", "assessment score; a table by hospital where the pool is cleared"),
+    assessment_coefficient=("number", "考核系数", "assessment coefficient, in place of the table's; may be a table"),
+    deductions=("amount", "审核扣款", "audit deductions; a table by hospital where the pool is cleared"),
     deposit=("amount", "质保金", "deposit held"),
     prepaid=("amount", "已预付", "prepaid over the months"),
     reserve=("amount", "风险金", "reserve of the pool"),
+    deposit_score=("number", "质保金得分", "score that releases the deposit, where it has one of its own"),
+    quota=("amount", "总额指标", "quota of the hospital"),
 )
+ABOVE_ZERO = {
+    "weight", "score", "group_mean", "level_mean", "last_year_level_mean", "mean_all", "points_per_weight",
+    "value", "rate", "classifying_value",
+}  # fmt: skip
+"""Given figures that something is divided by."""
+ANY_DECIMALS = {
+    "group_mean", "group_mean_separate", "level_mean", "last_year_level_mean", "group_mean_drug",
+    "group_mean_consumable", "group_mean_procedure", "mean_all", "value", "rate", "classifying_value", "payable",
+    "fund", "outside", "budget", "standard", "others_paid",
+}  # fmt: skip
+"""Given amounts that need not be whole fen: means, values, sums of exact figures."""
+BY_HOSPITAL = {
+    "hospital_points", "base_points", "payable", "booked", "deductions", "assessment_score", "assessment_coefficient"
+}  # fmt: skip
+"""Given figures that may be a table by hospital."""
 GIVEN: Mapping[str, Key] = CASE_GIVEN | POOL_GIVEN | MONTH_GIVEN | CLEARING_GIVEN
 
 CASE_EXPECTED = keys(
@@ -146,7 +163,8 @@ CASE_EXPECTED = keys(
     adjustment=("amount", "调整", "adjustment"),
     official_result=("amount", "正式盈亏", "official result"),
     profit=("amount", "盈亏", "the official result"),
-    fund=("amount", "基金支付", "the fund's part in the month's style"),
+    fund=("amount", "基金支付", "the fund's part in the month's style, with its extras and separate items"),
+    fund_split=("amount", "各基金分担", "the fund's part over the funds that pay, by fund"),
     break_even_ratio=("number", "零点比", "break-even ratio Z"),
     break_even_charge=("amount", "盈亏平衡费用", "charge at which the hospital breaks even"),
 ) | {"class": Key("text", Text("病例类型", "case class: normal | low | high | extreme | ungrouped | special"))}
@@ -173,8 +191,9 @@ CLEARING_EXPECTED = keys(
     clearing=(
         "amount",
         "清算额",
-        "clearing amount, after coefficient and deductions; a table where the pool is cleared",
+        "clearing amount, after coefficient and deductions, and a pro-rata cut; a table where the pool is cleared",
     ),
+    total_control=("amount", "总控扣款", "deduction for more than the quota"),
     deposit_released=("amount", "返还质保金", "deposit released"),
     due=("amount", "应补付", "clearing amount less prepaid, with the deposit released"),
     total=("amount", "清算合计", "clearing amounts of the pool"),

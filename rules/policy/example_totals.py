@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
 
-from rules.fault import Text
+from rules.fault import Text, UserError
 from rules.money import fen, round_fen
-from rules.payment.assessment import Effect, score_band
+from rules.payment.assessment import PLACES, Effect, score_band
 from rules.payment.budget import budget_amount, pool_budget
-from rules.payment.clearing import HospitalYear, PoolYear, clear, clearing_steps
+from rules.payment.clearing import HospitalYear, PoolYear, clear, clearing_steps, deposit_kept
 from rules.payment.figures import start_value
 from rules.payment.point_value import Limits, PoolMoney, base_share, elastic_value, floating_value
 from rules.payment.prepayment import prepay
+from rules.payment.quota import total_control_deduction
 from rules.policy.example_given import Given
 from rules.policy.model import Rules
 from rules.policy.pools import Capped, Pool
@@ -80,27 +81,41 @@ def volumes(given: Given) -> tuple[Fraction, Fraction]:
     return given.need("fixed_points", why), given.need("floating_points", why)
 
 
-def month_answers(rules: Rules, given: Given) -> Answers:
+def month_answers(rules: Rules, pool: Pool, given: Given, policy: Policy) -> Answers:
     """Return what a hospital is paid for a month."""
     standard, payable = given.number("standard"), given.number("payable")
     found: dict[str, object] = {}
+    if standard is None and (points := given.number("points")) is not None:
+        value = given.number("value")
+        standard = points * (start_value(pool, given.month(policy), rules.money.value) if value is None else value)
     if standard is not None and (charge := given.number("charge")) is not None:
-        found["formula_result"] = int(standard - charge)
+        found["formula_result"] = round_fen(standard, rules.money.step, rules.money.mode) - int(charge)
     if payable is None and standard is not None:
-        others, ratio = given.number("others_paid"), given.number("fund_ratio")
-        if rules.month.style == "subtract":
-            payable = None if others is None else standard - others
-        else:
-            payable = None if ratio is None else (standard - (others or Fraction(0))) * ratio
+        payable = payable_of(rules, pool, given, standard)
     if payable is None:
         return found
     paid = prepay(rules.month, payable, rules.money)
-    return found | {"payable": paid.payable, "prepaid": paid.paid, "deposit": paid.deposit, "withheld": paid.withheld}
+    rule = rules.clearing.deductions
+    off = int(given.number("deductions") or 0) if rule is not None and rule.acts == "month" else 0
+    parts = {"payable": paid.payable, "prepaid": paid.paid - off, "deposit": paid.deposit, "withheld": paid.withheld}
+    return found | parts
+
+
+def payable_of(rules: Rules, pool: Pool, given: Given, standard: Fraction) -> Fraction | None:
+    """Return a hospital-month's payable (fen, exact) in the style of the month, None where a figure is not given."""
+    others, ratio = given.number("others_paid"), given.number("fund_ratio")
+    if pool.point_value.start.unit == "fund_yuan":
+        return standard
+    if rules.month.style == "subtract":
+        return None if others is None else standard - others
+    if rules.month.style == "policy_ratio":
+        standard -= others or Fraction(0)
+    return None if ratio is None else standard * ratio
 
 
 def clearing_answers(rules: Rules, pool: Pool, given: Given) -> Answers:
     """Return the clearing of one hospital, or of a pool's hospitals where payable and booked are tables."""
-    if given.table("payable"):
+    if given.table("payable") or given.table("booked"):
         return pool_clearing_answers(rules, pool, given)
     rule, money = rules.clearing, rules.money
     payable = given.number("payable")
@@ -116,58 +131,85 @@ def clearing_answers(rules: Rules, pool: Pool, given: Given) -> Answers:
         payable,
         booked,
         int(given.number("deductions") or 0),
+        control=control(rules, pool, given, payable),
         deposit=int(given.number("deposit") or 0),
-        effect=effect(rules, given),
+        prepaid=int(given.number("prepaid") or 0),
+        effect=effect(rules, given.number("assessment_score"), given.number("assessment_coefficient"), given),
     )
     steps = clearing_steps(year, rule)
     amount = round_fen(steps.amount, money.step, money.mode)
-    released = round_fen(year.deposit * year.effect.deposit, money.step, money.mode)
-    surplus = booked <= payable
+    held, forfeited = deposit_kept(year, rule, money, "final")
+    surplus = steps.booked <= payable
     return {
         "payable": payable,
-        "a": Fraction(booked) / payable if payable else None,
+        "a": Fraction(steps.booked) / payable if payable else None,
         "fund": round_fen(steps.granted, money.step, money.mode),
-        "retention": round_fen(steps.granted - booked, money.step, money.mode) if surplus else 0,
+        "retention": round_fen(steps.granted - steps.booked, money.step, money.mode) if surplus else 0,
         "sharing": 0 if surplus else round_fen(steps.granted - payable, money.step, money.mode),
         "assessment_cut": round_fen(steps.cut, money.step, money.mode),
+        "total_control": year.control,
         "clearing": amount,
         "total": amount,
-        "deposit_released": released,
-        "due": amount - (year.deposit - released) - int(given.number("prepaid") or 0),
+        "deposit_released": year.deposit - held - forfeited,
+        "due": amount - held - forfeited - year.prepaid,
     }
 
 
-def effect(rules: Rules, given: Given) -> Effect:
-    """Return what the assessment does: by a given coefficient, or by the score's line in the policy's table."""
-    assessment, score = rules.clearing.assessment, given.number("assessment_score")
-    coefficient = given.number("assessment_coefficient")
+def control(rules: Rules, pool: Pool, given: Given, payable: Fraction) -> int:
+    """Return the total-control deduction of a hospital (fen), 0 where the example gives no quota."""
+    quota, money = given.number("quota"), rules.money
+    if quota is None:
+        return 0
+    if pool.quotas is None:
+        zh, en = f"基金池 {pool.id} 没有 [quotas]", f"pool {pool.id} has no [quotas]"
+        raise UserError(Text(f"given.quota：{zh}", f"given.quota: {en}"))
+    spent = {"": round_fen(payable, money.step, money.mode)}
+    return round_fen(total_control_deduction(pool.quotas, spent, {"": int(quota)})[""], money.step, money.mode)
+
+
+def effect(rules: Rules, score: Fraction | None, coefficient: Fraction | None, given: Given) -> Effect:
+    """Return what the scores do: by a given coefficient, or by their lines in the policy's tables."""
+    assessment, release = rules.clearing.assessment, rules.clearing.deposit_release
+    own = given.number("deposit_score")
+    if (score is not None and assessment is None and (release is None or release.by == "all")) or (
+        own is not None and (release is None or release.by == "all")
+    ):
+        zh, en = "政策没有用到得分的规则", "the policy has no rule that looks at a score"
+        raise UserError(Text(f"given.assessment_score：{zh}", f"given.assessment_score: {en}"))
+    found = Effect()
     if coefficient is None and score is not None and assessment is not None:
         coefficient = Fraction(score_band(assessment.table, score).coefficient or 0)
-    if coefficient is None:
-        return Effect()
-    acts = ("coefficient",) if assessment is None else assessment.acts_on
-    names = {
-        "coefficient": "coefficient",
-        "retention_share": "retention",
-        "prepayment": "prepayment",
-        "deposit": "deposit",
-    }
-    return Effect()._replace(**{names[place]: coefficient for place in acts})
+    if coefficient is not None:
+        acts = ("coefficient",) if assessment is None else assessment.acts_on
+        found = found._replace(**{PLACES[place]: coefficient for place in acts})
+    deposit = score if own is None and release is not None and release.file is None else own
+    if release is not None and release.by != "all" and deposit is not None:
+        found = found._replace(deposit=Fraction(score_band(release.table, deposit).release or 0))
+    return found
 
 
 def pool_clearing_answers(rules: Rules, pool: Pool, given: Given) -> Answers:
     """Return the clearing of a pool's hospitals."""
-    booked = given.table("booked")
-    years = [
-        HospitalYear(name, payable, int(booked[name]))
-        for name, payable in given.table("payable").items()
-        if name in booked
-    ]
+    payable, booked = given.table("payable"), given.table("booked")
+    if lost := sorted(set(payable) ^ set(booked)):
+        listed = "、".join(lost)
+        zh, en = f"医院 {listed} 缺应付或记账额", f"hospitals without payable or booked: {', '.join(lost)}"
+        raise UserError(Text(f"given：{zh}", f"given: {en}"))
     fund = given.need("fund", Text("基金池清算需要 F", "clearing a pool needs F"))
+    years = [
+        HospitalYear(
+            name,
+            own,
+            int(booked[name]),
+            int(given.of("deductions", name) or 0),
+            effect=effect(rules, given.of("assessment_score", name), given.of("assessment_coefficient", name), given),
+        )
+        for name, own in payable.items()
+    ]
     cleared = clear(PoolYear(pool.id, int(fund), int(given.number("reserve") or 0)), years, rules.clearing, rules.money)
     return {
-        "clearing": {hospital.year.hospital: hospital.amount for hospital in cleared.hospitals},
-        "total": sum(hospital.amount for hospital in cleared.hospitals),
+        "clearing": {hospital.year.hospital: hospital.amount - hospital.reduction for hospital in cleared.hospitals},
+        "total": sum(hospital.amount - hospital.reduction for hospital in cleared.hospitals),
         "from_reserve": cleared.funding.from_reserve,
         "overrun": sum(cleared.funding.overrun.values()),
     }

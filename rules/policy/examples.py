@@ -7,7 +7,7 @@ Money must be equal to the fen; any other figure is rounded to the decimals that
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +17,21 @@ from rules.money import round_decimals, yuan_text
 from rules.policy.check import read_document
 from rules.policy.example_answers import answers
 from rules.policy.example_given import Given
-from rules.policy.example_keys import CLEARING_GIVEN, EXPECTED, GIVEN, MONTH_GIVEN, POOL_GIVEN, Key, Value
+from rules.policy.example_keys import (
+    ABOVE_ZERO,
+    ANY_DECIMALS,
+    BY_HOSPITAL,
+    CLEARING_GIVEN,
+    EXPECTED,
+    GIVEN,
+    MONTH_EXPECTED,
+    MONTH_GIVEN,
+    POOL_GIVEN,
+    Key,
+    Value,
+)
 from rules.policy.resolve import Policy
+from rules.policy.values import PLAIN
 
 PARTS = ("what", "given", "expected", "source")
 
@@ -123,11 +136,19 @@ def read_examples(file: Path) -> list[Example]:
 def read_example(file: Path, number: int, table: Mapping[str, Any], faults: list[Text]) -> Example:
     """Read one example and add its faults."""
     place = f"case[{number}]"
+    if not isinstance(table, Mapping):
+        faults.append(at(file, place, "应为表", "must be a table"))
+        table = {name: {} for name in PARTS}
     for name in sorted(set(table) - set(PARTS)):
         hint = near(name, PARTS)
         faults.append(at(file, f"{place}.{name}", f"未知的键{hint.zh}", f"unknown key{hint.en}"))
     faults += [at(file, f"{place}.{name}", "缺少此项", "is missing") for name in PARTS if name not in table]
-    given_table, expected = table.get("given", {}), table.get("expected", {})
+    parts = {name: table.get(name, {}) for name in ("given", "expected")}
+    for name, part in parts.items():
+        if not isinstance(part, Mapping):
+            faults.append(at(file, f"{place}.{name}", "应为表", "must be a table"))
+            parts[name] = {}
+    given_table, expected = parts["given"], parts["expected"]
     given: dict[str, Value] = {}
     for name, value in given_table.items():
         where = f"{place}.given.{name}"
@@ -136,6 +157,7 @@ def read_example(file: Path, number: int, table: Mapping[str, Any], faults: list
             faults.append(at(file, where, f"未知的键{hint.zh}", f"unknown key{hint.en}"))
         else:
             read = read_value(GIVEN[name], value)
+            read = read if isinstance(read, Text) else bounded(name, read) or read
             if isinstance(read, Text):
                 faults.append(at(file, where, read.zh, read.en))
             else:
@@ -148,7 +170,7 @@ def read_example(file: Path, number: int, table: Mapping[str, Any], faults: list
             faults.append(at(file, where, f"未知的结果{hint.zh}", f"unknown result{hint.en}"))
         elif isinstance(fault := read_value(EXPECTED[question][name], value), Text):
             faults.append(at(file, where, fault.zh, fault.en))
-    if not expected and "expected" in table:
+    if not expected and table.get("expected") == {}:
         faults.append(at(file, f"{place}.expected", "没有期望结果", "names no result"))
     return Example(number, str(table.get("what", "")), str(table.get("source", "")), question, given, expected)
 
@@ -165,6 +187,8 @@ def question_of(given: Mapping[str, object], expected: Mapping[str, object]) -> 
     if set(MONTH_GIVEN) & set(given) or set(expected) & {"prepaid", "withheld"}:
         return "month"
     own = set(CLEARING_GIVEN) & set(given)
+    if own and set(expected) <= set(MONTH_EXPECTED) - {"deposit"}:
+        return "month"
     if set(expected) & {"a", "retention", "sharing", "clearing"} or own:
         return "clearing"
     pool_only = set(expected) <= {"fund", "value"} and not {"charge", "weight", "score", "group"} & set(given)
@@ -191,9 +215,26 @@ def read_value(key: Key, value: object) -> Value | Text:
     return read_number(key, value)
 
 
+def bounded(name: str, value: Value) -> Text | None:
+    """Say what is wrong with a given value that no case or sum can have."""
+    numbers = list(value.values()) if isinstance(value, Mapping) else [value]
+    if isinstance(value, Mapping) and name not in BY_HOSPITAL:
+        return Text("应为单个值，不是表", "must be one value, not a table")
+    for number in numbers:
+        if not isinstance(number, Fraction | int) or isinstance(number, bool):
+            continue
+        if number < 0 or (number == 0 and name in ABOVE_ZERO):
+            return (
+                Text("应大于 0", "must be above 0") if name in ABOVE_ZERO else Text("不得为负", "must not be negative")
+            )
+        if GIVEN[name].kind == "amount" and name not in ANY_DECIMALS and Fraction(number).denominator != 1:
+            return Text("应精确到分", "must be in whole fen")
+    return None
+
+
 def read_table(key: Key, value: Mapping[str, object]) -> Value | Text:
     """Read a table of numbers by hospital."""
-    if key.kind not in {"table", "amount"}:
+    if key.kind not in {"table", "amount", "number"}:
         return Text("应为单个值，不是表", "must be one value, not a table")
     found = {name: read_number(key, number) for name, number in value.items()}
     faults = [fault for fault in found.values() if isinstance(fault, Text)]
@@ -205,12 +246,9 @@ def read_number(key: Key, value: object) -> Fraction | int | Text:
     wrong = Text(f'{value!r} 应为带引号的十进制数，如 "0.95"', f'{value!r} must be a decimal in quotes, such as "0.95"')
     if isinstance(value, bool) or not isinstance(value, str | int):
         return wrong
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
+    if not PLAIN.fullmatch(str(value).strip()):
         return wrong
-    if not number.is_finite():
-        return wrong
+    number = Decimal(str(value).strip())
     if key.kind == "whole":
         return (
             int(number) if number == int(number) else Text(f"{value!r} 应为整数", f"{value!r} must be a whole number")
