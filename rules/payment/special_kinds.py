@@ -79,7 +79,7 @@ def takes(kind: Kind) -> pl.Expr:
             if bound is not None:
                 share = Fraction(bound)
                 exits: pl.Expr = getattr(pl.col("charge") * share.denominator, leaves)(price * share.numerator)
-                found &= ~exits
+                found &= ~exits.fill_null(value=False)  # a level without a price is refused later, never let go
     if isinstance(treatment, OtherGroup):
         found &= pl.col("group").cast(pl.String).is_in(list(treatment.groups)).fill_null(value=False)
     return found

@@ -209,3 +209,12 @@ def test_figures_too_fine_for_exact_arithmetic(tmp_path: Path) -> None:
 )
 def test_tables(tmp_path: Path, table: str, message: str) -> None:
     refused(tmp_path, message, tables={"weights.csv": table})
+
+
+def test_a_level_without_a_price_is_refused_though_the_price_has_exits(tmp_path: Path) -> None:
+    kind = (
+        '[[kinds]]\nid = "x"\nname = { zh = "甲", en = "x" }\nwhen = { payment_kind = [2] }\n'
+        'treatment = { pay = "fixed_price", price = { "3" = "6800.00" }, exit_over = "2", exit_below = "0.5" }\n'
+    )
+    cases = random_cases.claims(20, 1).with_columns(payment_kind=pl.lit(2), hospital_level=pl.lit(2))
+    refused(tmp_path, "20 cases of special kind x lack .* a price for their level", kind, cases=cases)
