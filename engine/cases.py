@@ -9,10 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 from engine.claims import CheckPolicy, Claims, open_claims
-from grouper.drg.batch import Grouper
-from grouper.drg.compile import compile_scheme
 from grouper.fault import Text, UserError
-from grouper.scheme.pack import Scheme
+from grouper.kinds import AnyScheme, Grouper, make_grouper
 
 COLUMNS = (
     "stay_id", "person_id", "hospital_id", "hospital_level", "insurance_type", "insured_region", "treated_region",
@@ -21,7 +19,8 @@ COLUMNS = (
     "fund_serious_paid", "fund_civil_paid", "fund_assist_paid", "fund_other_paid", "patient_paid", "full_self_paid",
     "deductible", "category_b_self_paid", "refund", "original_case_id", "part_of_stay",
 )  # fmt: skip
-GROUPED = ("case_id", "status", "adrg", "drg")
+DRG_ANSWERS = ("case_id", "status", "adrg", "drg")
+DIP_ANSWERS = ("case_id", "status", "group")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ def read_grouped(paths: Sequence[Path]) -> pl.DataFrame:
     frames, faults = [], []
     for file in files:
         try:
-            frame = pl.read_parquet(file, columns=list(GROUPED))
+            is_dip = "group" in pl.read_parquet_schema(file)
+            frame = pl.read_parquet(file, columns=list(DIP_ANSWERS if is_dip else DRG_ANSWERS))
         except FileNotFoundError:
             faults.append(Text(f"{file}：没有这个文件", f"{file}: there is no such file"))
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -60,20 +60,18 @@ def read_grouped(paths: Sequence[Path]) -> pl.DataFrame:
                 Text(f"{file}：不是 drgdip group 的结果：{error}", f"{file} is no result of drgdip group: {error}")
             )
         else:
-            frames.append(_group_columns(frame))
+            group, parent = ("group", None) if is_dip else ("drg", "adrg")
+            frames.append(frame.select("case_id", *_group_columns(group, parent)))
     if faults:
         raise UserError(faults)
     return pl.concat(frames)
 
 
-def _group_columns(answers: pl.DataFrame) -> pl.DataFrame:
-    """Return case_id, group and parent; nothing but a grouped case has a group."""
+def _group_columns(group: str, parent: str | None) -> list[pl.Expr]:
+    """Return group and parent, from the answers that hold them; nothing but a grouped case has a group."""
     grouped = pl.col("status").cast(pl.String) == "grouped"
-    return answers.select(
-        "case_id",
-        pl.when(grouped).then(pl.col("drg").cast(pl.String)).alias("group"),
-        pl.when(grouped).then(pl.col("adrg").cast(pl.String)).alias("parent"),
-    )
+    answers = {"group": pl.col(group), "parent": pl.lit(None) if parent is None else pl.col(parent)}
+    return [pl.when(grouped).then(answer.cast(pl.String)).alias(name) for name, answer in answers.items()]
 
 
 def read_cases(claims: ClaimsInput, grouped: Sequence[Path], columns: Sequence[str] = COLUMNS) -> Cases:
@@ -98,9 +96,9 @@ def read_cases(claims: ClaimsInput, grouped: Sequence[Path], columns: Sequence[s
     return Cases(joined, counts, opened.findings.to_json(), [source.path for source in opened.sources])
 
 
-def group_cases(claims: ClaimsInput, scheme: Scheme, columns: Sequence[str] = COLUMNS) -> Cases:
+def group_cases(claims: ClaimsInput, scheme: AnyScheme, columns: Sequence[str] = COLUMNS) -> Cases:
     """Return the claims with the groups of a scheme."""
-    grouper = Grouper(compile_scheme(scheme))
+    grouper = make_grouper(scheme)
     opened = _open(claims, [*columns, "procedures", *grouper.columns])
     frame, counts = _read(opened, grouper)
     counts["not_grouped"] = counts["groups_without_claim"] = 0
@@ -138,5 +136,6 @@ def _frame(table: pa.Table, grouper: Grouper | None) -> pl.DataFrame:
     whole = table.combine_chunks()
     batch = whole.to_batches()[0] if whole.num_rows else pa.RecordBatch.from_pylist([], whole.schema)
     answers, _ = grouper.group(batch)
-    groups = pl.DataFrame(pa.Table.from_batches([grouper.arrow(answers)])).with_columns(frame["case_id"])
-    return frame.drop("diagnoses").with_columns(_group_columns(groups).drop("case_id").get_columns())
+    groups = pl.DataFrame(pa.Table.from_batches([grouper.arrow(answers)]))
+    found = groups.select(_group_columns(grouper.key_columns[-1], grouper.parent_column))
+    return frame.drop("diagnoses").with_columns(found.get_columns())

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +19,10 @@ from engine.outputs.folder import replaced_folder
 from engine.outputs.grouped import FORMATS, Format, TableWriter
 from engine.provenance import input_files, program_versions
 from grouper.codes import clinical_crosswalk
-from grouper.drg import kernel as k
-from grouper.drg.batch import ANSWER_COLUMNS, Grouper
-from grouper.drg.compile import compile_scheme
 from grouper.fault import Text, UserError
+from grouper.kinds import AnyScheme, Grouper, make_grouper
 from grouper.nearest import near_names
-from grouper.scheme.pack import Scheme
 
-OUTPUT_COLUMNS = ("case_id", *ANSWER_COLUMNS, "mdc_name", "adrg_name", "drg_name")
 SUMMARY_VERSION = 1
 CODE_VERSIONS = ("insurance", "clinical")
 Progress = Callable[[int], None]
@@ -38,9 +34,9 @@ class GroupingRequest:
     """What a run is asked to do. `codes` is insurance (the schemes' own version) or clinical (converted first)."""
 
     inputs: Sequence[Path]
-    scheme: Scheme
+    scheme: AnyScheme
     out: Path
-    compare: Scheme | None = None
+    compare: AnyScheme | None = None
     column_map: str | Path | None = None
     diagnosis_table: Path | None = None
     procedure_table: Path | None = None
@@ -120,13 +116,13 @@ def run_grouping(request: GroupingRequest, start_progress: StartProgress | None 
     seconds = Seconds()
     groupers = _groupers(request)
     clock = seconds.add("compile", started)
-    _refuse_output_names(request.keep)
+    _refuse_output_names(request.keep, groupers)
     columns = tuple(dict.fromkeys(name for grouper in groupers for name in grouper.columns))
     claims = open_claims(
         request.inputs,
         needed=("diagnoses", "procedures", *columns),
         keep=request.keep,
-        required=("sex",),
+        required=tuple(dict.fromkeys(name for grouper in groupers for name in grouper.required)),
         column_map=request.column_map,
         diagnosis_table=request.diagnosis_table,
         procedure_table=request.procedure_table,
@@ -171,7 +167,7 @@ def _groupers(request: GroupingRequest) -> list[Grouper]:
     """Compile the schemes, and the kernels where this machine has not yet."""
     crosswalks = (clinical_crosswalk("icd10"), clinical_crosswalk("icd9cm3")) if request.codes == "clinical" else ()
     schemes = [request.scheme] if request.compare is None else [request.scheme, request.compare]
-    groupers = [Grouper(compile_scheme(scheme), *crosswalks) for scheme in schemes]
+    groupers = [make_grouper(scheme, *crosswalks) for scheme in schemes]
     for grouper in groupers:
         _warm_up(grouper)
     return groupers
@@ -182,8 +178,9 @@ def _warm_up(grouper: Grouper) -> None:
     grouper.group(pa.record_batch({"sex": pa.array([1], pa.int8()), "diagnoses": pa.array([["A00.000"]])}))
 
 
-def _refuse_output_names(keep: Sequence[str]) -> None:
-    taken = [name for name in keep if name in OUTPUT_COLUMNS]
+def _refuse_output_names(keep: Sequence[str], groupers: Sequence[Grouper]) -> None:
+    written = {"case_id"}.union(*(grouper.answer_columns + grouper.name_columns for grouper in groupers))
+    taken = [name for name in keep if name in written]
     if taken:
         listed = ", ".join(taken)
         raise UserError(
@@ -230,15 +227,18 @@ def _group_chunk(claims: Claims, chunk: Chunk, groupers: Sequence[Grouper], *, n
     batch = claims.read_chunk(chunk)
     rows = _as_batch(batch.table)
     clock = seconds.add("read", clock)
-    answers, tables, notes, records = [], [], [], None
+    answers, tables, notes, missing = [], [], [], []
     for grouper in groupers:
         records, found = grouper.encode(rows)
         notes.append(found)
+        missing.append(grouper.missing(records))
         clock = seconds.add("map_codes", clock)
-        answers.append(grouper.answer(records))
-        tables.append(_columns(batch.table["case_id"], batch.kept, grouper, answers[-1], names=names))
+        given = grouper.answer(records)
+        answers.append(grouper.arrow(given))
+        named = grouper.names(given) if names else {}
+        tables.append(_columns(batch.table["case_id"], batch.kept, answers[-1], named))
         clock = seconds.add("kernel", clock)
-    counts = ChunkCounts.of(batch, records, answers, notes[0])
+    counts = ChunkCounts.of(batch, groupers, answers, missing[0], notes[0])
     return _Grouped(tuple(tables), batch.rejects, counts, seconds)
 
 
@@ -247,11 +247,12 @@ def _as_batch(table: pa.Table) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
 
 
-def _columns(ids: pa.ChunkedArray, kept: pa.Table, grouper: Grouper, answers: k.Answers, *, names: bool) -> pa.Table:
-    table = pa.Table.from_batches([grouper.arrow(answers)])
-    if names:
-        for name, column in grouper.names(answers).items():
-            table = table.append_column(name, column)
+def _columns(
+    ids: pa.ChunkedArray, kept: pa.Table, answers: pa.RecordBatch, names: Mapping[str, pa.DictionaryArray]
+) -> pa.Table:
+    table = pa.Table.from_batches([answers])
+    for name, column in names.items():
+        table = table.append_column(name, column)
     table = table.add_column(0, "case_id", ids)
     for name in kept.column_names:
         table = table.append_column(name, kept[name])
@@ -261,8 +262,9 @@ def _columns(ids: pa.ChunkedArray, kept: pa.Table, grouper: Grouper, answers: k.
 def _no_rows(claims: Claims, grouper: Grouper, *, names: bool) -> pa.Table:
     """Return the output's columns without rows, for inputs that have none."""
     kept = pa.table({name: pa.array([], claims.sources[0].columns[name]) for name in claims.keep})
-    answers, _ = grouper.group(pa.record_batch({"diagnoses": pa.array([], pa.list_(pa.string()))}))
-    return _columns(pa.chunked_array([], pa.string()), kept, grouper, answers, names=names)
+    given, _ = grouper.group(pa.record_batch({"diagnoses": pa.array([], pa.list_(pa.string()))}))
+    named = grouper.names(given) if names else {}
+    return _columns(pa.chunked_array([], pa.string()), kept, grouper.arrow(given), named)
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from engine.claims import ClaimBatch, Findings
 from engine.claims.findings import EXAMPLES, Example
-from grouper.drg import kernel as k
-from grouper.drg.answer import REASONS, SEVERITIES, STATUSES
-from grouper.drg.batch import CodeNotes, Grouper
+from grouper.columns import CodeNotes
+from grouper.kinds import Grouper
 
 _NOTE_FINDINGS = {
     "unknown": "unknown_code",
@@ -22,13 +22,14 @@ _NOTE_FINDINGS = {
     "converted": "converted_code",
     "unmapped": "unmapped_code",
 }
-_NONE = 0x7FFF
-"""Row number of an ADRG or DRG that is not there, inside a transition key."""
+_ALWAYS = ("status", "severity")
+"""Answers of which the summary names every value, those that do not occur too."""
+_Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ChunkCounts:
-    """The counts of one chunk. `answers` counts each field's values, from -1 up; `transitions` pairs of answer keys."""
+    """The counts of one chunk: `answers` of each column's values, none first, `transitions` of pairs of keys."""
 
     rows_in: int
     rows_rejected: int
@@ -36,52 +37,67 @@ class ChunkCounts:
     findings: Findings
     notes: CodeNotes
     missing: Mapping[str, int]
-    answers: tuple[dict[str, npt.NDArray[np.int64]], ...]
+    answers: tuple[dict[str, _Ints], ...]
     transitions: Counter[tuple[int, int]]
 
     @classmethod
     def of(
-        cls, batch: ClaimBatch, records: k.Records | None, answers: Sequence[k.Answers], notes: CodeNotes
+        cls,
+        batch: ClaimBatch,
+        groupers: Sequence[Grouper],
+        answers: Sequence[pa.RecordBatch],
+        missing: Mapping[str, int],
+        notes: CodeNotes,
     ) -> "ChunkCounts":
-        """Count a chunk's rows, answers and findings."""
+        """Count a chunk's rows, its answers under each scheme, and its findings."""
+        places = [_places(answer) for answer in answers]
+        keys = [_keys(grouper, place) for grouper, place in zip(groupers, places, strict=True)]
         return cls(
             rows_in=batch.rows_in,
             rows_rejected=batch.rows_rejected,
             rejects=Counter(batch.rejects["reason"].to_pylist()),
             findings=batch.findings,
             notes=notes,
-            missing={} if records is None else _missing_numbers(records.numbers),
-            answers=tuple(
-                {name: np.bincount(values.astype(np.int64) + 1) for name, values in answer._asdict().items()}
-                for answer in answers
-            ),
-            transitions=_transitions(*answers) if len(answers) > 1 else Counter(),
+            missing=missing,
+            answers=tuple({name: np.bincount(values) for name, values in place.items()} for place in places),
+            transitions=_transitions(*keys) if len(keys) > 1 else Counter(),
         )
 
 
-def _missing_numbers(numbers: k.Int32) -> dict[str, int]:
-    """Count the numbers whose absence makes a rule's comparison false."""
-    age, days, weight = numbers[k.NL], numbers[k.XSRTL], numbers[k.XSRTZ]
-    newborn = (age == 0) & (days >= 0) & (days <= k.NEWBORN_DAYS)
+def _places(answers: pa.RecordBatch) -> dict[str, _Ints]:
+    """Return where each answer stands in its column's dictionary, from 1; 0 is none."""
     return {
-        "missing_age": int((age < 0).sum()),
-        "missing_age_days": int(((age == 0) & (days < 0)).sum()),
-        "missing_newborn_weight": int((newborn & (weight < 0)).sum()),
+        name: column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False) + 1
+        for name, column in zip(answers.schema.names, answers.columns, strict=True)
     }
 
 
-def _transitions(one: k.Answers, other: k.Answers) -> Counter[tuple[int, int]]:
-    keys = _answer_keys(one) << np.uint64(32) | _answer_keys(other)
-    found, counts = np.unique(keys, return_counts=True)
+def _sizes(grouper: Grouper) -> list[int]:
+    return [len(grouper.dictionaries[name]) + 1 for name in grouper.key_columns]
+
+
+def _keys(grouper: Grouper, places: Mapping[str, _Ints]) -> npt.NDArray[np.uint64]:
+    """Return the answers that tell groups apart as one number of 32 bits."""
+    keys = np.zeros(len(places["status"]), np.uint64)
+    for name, size in zip(grouper.key_columns, _sizes(grouper), strict=True):
+        keys = keys * np.uint64(size) + places[name].astype(np.uint64)
+    return keys
+
+
+def _transitions(one: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> Counter[tuple[int, int]]:
+    found, counts = np.unique(one << np.uint64(32) | other, return_counts=True)
     pairs = ((int(key) >> 32, int(key) & 0xFFFFFFFF) for key in found)
     return Counter(dict(zip(pairs, counts.tolist(), strict=True)))
 
 
-def _answer_keys(answers: k.Answers) -> npt.NDArray[np.uint64]:
-    """Put status, ADRG row and DRG row of each record in one number of 32 bits."""
-    adrg = np.where(answers.adrg < 0, _NONE, answers.adrg).astype(np.uint64)
-    drg = np.where(answers.drg < 0, _NONE, answers.drg).astype(np.uint64)
-    return answers.status.astype(np.uint64) << np.uint64(30) | adrg << np.uint64(15) | drg
+def note_findings(notes: CodeNotes) -> Findings:
+    """Return what was noted of codes as findings, with the commonest codes as examples."""
+    findings = Findings()
+    for (note, column), counter in sorted(notes.counts.items()):
+        commonest = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:EXAMPLES]
+        examples = [Example("", 0, "", code) for code, _ in commonest]
+        findings.add(_NOTE_FINDINGS[note], column, counter.total(), examples)
+    return findings
 
 
 class GroupingTotals:
@@ -109,16 +125,13 @@ class GroupingTotals:
         self._transitions.update(counts.transitions)
         for total, fields in zip(self._answers, counts.answers, strict=True):
             for name, by_value in fields.items():
-                total.update({(name, at - 1): int(by_value[at]) for at in np.flatnonzero(by_value).tolist()})
+                total.update({(name, at): int(by_value[at]) for at in np.flatnonzero(by_value).tolist()})
 
     def findings(self) -> Findings:
         """Return all findings: those of the claims, and those made while grouping."""
         for name, count in self._missing.items():
             self._findings.add(name, "", count)
-        for (note, column), counter in sorted(self._notes.counts.items()):
-            commonest = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:EXAMPLES]
-            examples = [Example("", 0, "", code) for code, _ in commonest]
-            self._findings.add(_NOTE_FINDINGS[note], column, counter.total(), examples)
+        self._findings.merge(note_findings(self._notes))
         return self._findings
 
     def summary(self) -> dict[str, Any]:
@@ -135,21 +148,14 @@ class GroupingTotals:
         return summary
 
     def _scheme_summary(self, at: int) -> dict[str, Any]:
-        compiled, counts = self._groupers[at].compiled, self._answers[at]
-        scheme = compiled.scheme
-        adrgs = {row.code: counts["adrg", number] for number, row in enumerate(compiled.adrgs)}
-        mdcs: Counter[str] = Counter()
-        for row in compiled.adrgs:
-            mdcs[row.parent] += adrgs[row.code]
-        return {
-            "scheme": {"id": scheme.id, "version": scheme.head.version, "digest": scheme.digest},
-            "status": {status: counts["status", number] for number, status in enumerate(STATUSES)},
-            "reason": _present({reason: counts["reason", number] for number, reason in enumerate(REASONS, start=1)}),
-            "severity": {name: counts["severity", number] for number, name in enumerate(SEVERITIES, start=k.NONE)},
-            "mdc": _present(mdcs),
-            "adrg": _present(adrgs),
-            "drg": _present({row.code: counts["drg", number] for number, row in enumerate(compiled.drgs)}),
-        }
+        grouper, counts = self._groupers[at], self._answers[at]
+        scheme = grouper.scheme
+        summary: dict[str, Any] = {"scheme": {"id": scheme.id, "version": scheme.head.version, "digest": scheme.digest}}
+        for name in grouper.answer_columns:
+            values = grouper.dictionaries[name].to_pylist()
+            found = {value: counts[name, place] for place, value in enumerate(values, start=1)}
+            summary[name] = found if name in _ALWAYS else {value: count for value, count in found.items() if count}
+        return summary
 
     def write_tables(self, folder: Path) -> None:
         """Write code_notes.csv, and transitions.csv where two schemes were compared."""
@@ -160,8 +166,8 @@ class GroupingTotals:
         if len(self._groupers) > 1:
             with (folder / "transitions.csv").open("w", encoding="utf-8-sig", newline="") as file:
                 writer = csv.writer(file)
-                names = ("status", "mdc", "adrg", "drg", "drg_name")
-                writer.writerow([*names, *(f"compared_{name}" for name in names), "cases", "share_of_group"])
+                one, other = ((*grouper.key_columns, f"{grouper.key_columns[-1]}_name") for grouper in self._groupers)
+                writer.writerow([*one, *(f"compared_{name}" for name in other), "cases", "share_of_group"])
                 writer.writerows(self._transition_rows())
 
     def _note_rows(self) -> list[tuple[str, str, str, str, int]]:
@@ -176,25 +182,17 @@ class GroupingTotals:
         of_group: Counter[int] = Counter()
         for (one, _), count in self._transitions.items():
             of_group[one] += count
-        rows = [
-            (*self._answer_cells(0, one), *self._answer_cells(1, other), count, f"{count / of_group[one]:.4f}")
+        decoded = sorted(
+            (self._answer_cells(0, one), -count, self._answer_cells(1, other), f"{count / of_group[one]:.4f}")
             for (one, other), count in self._transitions.items()
-        ]
-        return sorted(rows, key=lambda row: (row[:4], -row[-2], row[5:9]))
-
-    def _answer_cells(self, at: int, key: int) -> tuple[str, str, str, str, str]:
-        compiled = self._groupers[at].compiled
-        adrg, drg = key >> 15 & _NONE, key & _NONE
-        adrg_row = None if adrg == _NONE else compiled.adrgs[adrg]
-        drg_row = None if drg == _NONE else compiled.drgs[drg]
-        return (
-            STATUSES[key >> 30],
-            adrg_row.parent if adrg_row else "",
-            adrg_row.code if adrg_row else "",
-            drg_row.code if drg_row else "",
-            drg_row.name if drg_row else "",
         )
+        return [(*one, *other, -count, share) for one, count, other, share in decoded]
 
-
-def _present(counts: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count}
+    def _answer_cells(self, at: int, key: int) -> tuple[str, ...]:
+        """Return the answers that a key holds, and the name of the group."""
+        grouper = self._groupers[at]
+        cells: list[str] = []
+        for name, size in zip(reversed(grouper.key_columns), reversed(_sizes(grouper)), strict=True):
+            key, place = divmod(key, size)
+            cells.append(grouper.dictionaries[name][place - 1].as_py() if place else "")
+        return (*reversed(cells), grouper.group_names.get(cells[0], ""))

@@ -11,6 +11,8 @@ from grouper.fault import Text
 from grouper.scheme.pack import Scheme, find_pack, load_scheme, pack_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from grouper.columns import CodeNotes, CodeReader
@@ -32,6 +34,14 @@ class Grouper(Protocol):
     """The columns of its answers."""
     key_columns: tuple[str, ...]
     """Those of them that tell groups apart, the group last."""
+    name_columns: tuple[str, ...]
+    """The columns of `names`."""
+    parent_column: str | None
+    """The answer of which a group is a part, where the scheme has such."""
+    required: tuple[str, ...]
+    """Canonical claim columns that claims must have, besides the diagnoses."""
+    dictionaries: "Mapping[str, pa.Array]"
+    """The values of each answer column."""
 
     @property
     def scheme(self) -> AnyScheme:
@@ -40,6 +50,10 @@ class Grouper(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """Canonical claim columns the scheme asks for, besides the codes."""
+
+    @property
+    def group_names(self) -> "Mapping[str, str]":
+        """Names of the groups by code."""
 
     def group(self, batch: "pa.RecordBatch") -> "tuple[Any, CodeNotes]":
         """Group one batch of canonical columns: `encode`, then `answer`."""

@@ -30,7 +30,7 @@ def group(
     procedure_table: Annotated[Path | None, typer.Option(help="Table of procedures, with --map long.")] = None,
     codes: Codes = "insurance",
     keep: Annotated[list[str] | None, typer.Option(help="Input columns to keep, comma separated.")] = None,
-    names: Annotated[bool, typer.Option("--names", help="Add the names of MDC, ADRG and DRG.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="Add the names of the groups.")] = False,
     kind: Annotated[str, typer.Option("--format", help="parquet, csv, xlsx or duckdb.")] = "parquet",
     check: Annotated[list[str] | None, typer.Option(help="NAME=off|warn|reject, for a check of claims.")] = None,
     hash_ids: HashIds = None,
@@ -44,13 +44,13 @@ def group(
     """
     from engine.claims import CheckPolicy, load_key, parse_actions
     from engine.grouping import GroupingRequest, parse_codes, parse_format, run_grouping
-    from grouper.scheme.pack import load_scheme
+    from grouper.kinds import load
 
     request = GroupingRequest(
         inputs=inputs,
-        scheme=load_scheme(scheme),
+        scheme=load(scheme),
         out=out,
-        compare=load_scheme(compare) if compare else None,
+        compare=load(compare) if compare else None,
         column_map=column_map,
         diagnosis_table=diagnosis_table,
         procedure_table=procedure_table,
@@ -72,7 +72,7 @@ def group(
 
 def _print_summary(summary: Mapping[str, Any], out: Path) -> None:
     from engine.claims.reasons import BY_CODE
-    from grouper.drg.answer import REASONS
+    from grouper.kinds import REASONS
 
     rows, seconds = summary["rows"], summary["seconds"]
     rate = rows["in"] / seconds["wall"]
@@ -97,18 +97,20 @@ def _print_summary(summary: Mapping[str, Any], out: Path) -> None:
 def _print_statuses(summary: Mapping[str, Any], compared: Mapping[str, Any] | None) -> None:
     from rich.table import Table
 
+    parts = [part for part in (summary, compared) if part is not None]
     table = Table("状态" if language() == "zh" else "status")
-    for part in (summary, compared):
-        if part is not None:
-            table.add_column(part["scheme"]["id"], justify="right")
-            table.add_column("%", justify="right")
-    for status, count in summary["status"].items():
+    for part in parts:
+        table.add_column(part["scheme"]["id"], justify="right")
+        table.add_column("%", justify="right")
+    for status in dict.fromkeys(status for part in parts for status in part["status"]):
         cells = []
-        for part in (summary, compared):
-            if part is not None:
-                number = count if part is summary else part["status"][status]
+        for part in parts:
+            if status in part["status"]:
+                number = part["status"][status]
                 total = summary["rows"]["accepted"] or 1
                 cells += [f"{number:,}", f"{100 * number / total:.2f}"]
+            else:
+                cells += ["", ""]
         table.add_row(status, *cells)
     console().print(table)
 

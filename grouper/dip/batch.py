@@ -1,5 +1,6 @@
 """Group many records under a directory: Arrow columns in, Arrow columns out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ class Grouper:
     answer_columns: tuple[str, ...] = ANSWER_COLUMNS
     key_columns: tuple[str, ...] = ("status", "layer", "group")
     """Answers that tell groups apart, for transitions between two schemes."""
+    name_columns: tuple[str, ...] = ("group_name",)
+    parent_column: str | None = None
+    required: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -50,7 +54,7 @@ class Grouper:
         layers = [LAYERS.index(row.layer) if row.layer else MISSING for row in directory.groups]
         # The blank group has no layer; the last entry is where a missing group, -1, points.
         self._layer_of_group = np.array([*layers, *([MISSING] if blank else []), MISSING], np.int16)
-        self._dictionaries = {
+        self.dictionaries: Mapping[str, pa.Array] = {
             "status": pa.array(STATUSES),
             "layer": pa.array(LAYERS),
             "group": pa.array(groups, pa.string()),
@@ -99,7 +103,7 @@ class Grouper:
             "reason": answers.reason.astype(np.int16) - 1,
         }
         columns = [
-            pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), self._dictionaries[name])
+            pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), self.dictionaries[name])
             for name, numbers in coded.items()
         ]
         return pa.record_batch(columns, names=list(ANSWER_COLUMNS))
@@ -109,6 +113,11 @@ class Grouper:
         named = pa.array([*(describe(row) for row in self.scheme.groups), ""], pa.string())
         groups = pa.array(answers.group, mask=answers.group < 0)
         return {"group_name": pa.DictionaryArray.from_arrays(groups, named)}
+
+    @property
+    def group_names(self) -> Mapping[str, str]:
+        """Names of the groups by code."""
+        return {row.code: describe(row) for row in self.scheme.groups}
 
     def encode(self, batch: pa.RecordBatch) -> tuple[k.Records, CodeNotes]:
         """Turn canonical columns into what the kernels read, noting codes that were read otherwise than written."""

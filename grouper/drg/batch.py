@@ -35,6 +35,9 @@ class Grouper:
     answer_columns: tuple[str, ...] = ANSWER_COLUMNS
     key_columns: tuple[str, ...] = ("status", "mdc", "adrg", "drg")
     """Answers that tell groups apart, for transitions between two schemes."""
+    name_columns: tuple[str, ...] = ("mdc_name", "adrg_name", "drg_name")
+    parent_column: str | None = "adrg"
+    required: tuple[str, ...] = ("sex",)
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class Grouper:
         mdcs = [mdc.code for mdc in scheme.mdcs]
         # The last entry is where a missing ADRG, -1, points.
         self._mdc_of_adrg = np.array([*(mdcs.index(adrg.parent) for adrg in compiled.adrgs), k.MISSING], np.int16)
-        self._dictionaries = {
+        self.dictionaries: Mapping[str, pa.Array] = {
             "status": pa.array(STATUSES),
             "mdc": pa.array(mdcs, pa.string()),
             "adrg": pa.array([row.code for row in compiled.adrgs], pa.string()),
@@ -120,7 +123,7 @@ class Grouper:
             "reason": (answers.reason.astype(np.int16) - 1, answers.reason == 0),
         }
         columns = [
-            pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int16), mask=mask), self._dictionaries[name])
+            pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int16), mask=mask), self.dictionaries[name])
             for name, (numbers, mask) in coded.items()
         ]
         return pa.record_batch(columns, names=list(ANSWER_COLUMNS))
@@ -139,6 +142,11 @@ class Grouper:
             )
             for name, (numbers, named) in rows.items()
         }
+
+    @property
+    def group_names(self) -> Mapping[str, str]:
+        """Names of the DRG rows by code."""
+        return {row.code: row.name for row in self.compiled.drgs}
 
     def encode(self, batch: pa.RecordBatch) -> tuple[k.Records, CodeNotes]:
         """Turn canonical columns into what the kernels read, noting codes that were read otherwise than written."""
