@@ -12,10 +12,11 @@ import polars as pl
 from engine.cases import ClaimsInput
 from engine.pricing import PricingRequest, run_pricing
 from engine.provenance import input_files
-from engine.settlement.bookings import booked_before, booking_rows
 from engine.settlement.ledger import Head, Ledger, open_ledger
 from engine.settlement.ledger_cases import case_rows
 from tests.engine.money_city import write_city
+
+AMOUNTS = ("cases", "points", "charge", "booked", "payable", "deducted", "paid", "deposit", "withheld")
 
 
 def price_month(city: Path, month: int, **changes: object) -> Path:
@@ -35,11 +36,21 @@ def book(ledger: Ledger, folder: Path, month: str, booked_in: str | None = None,
     """Book a priced month as a batch, less what was booked of it before."""
     cases = pl.read_parquet(folder / "priced.parquet")
     hospitals = pl.read_parquet(folder / "hospital_months.parquet")
-    rows = booking_rows(hospitals, booked_before(ledger, month), month, booked_in or month)
-    counts = {"rows_in": cases.height, "rejected": 0, "accepted": cases.height, "booked": cases.height}
-    rest = {"held": 0, "merged": 0, "known": 0, "elsewhere": 0}
+    rows = differences(ledger, hospitals, month).with_columns(pl.lit(booked_in or month).alias("booked_month"))
     head = Head(
-        "month", f"{month} {version}", month=month, version=version, booked_month=booked_in or month, **counts, **rest
+        "month",
+        f"{month} {version}",
+        month=month,
+        version=version,
+        booked_month=booked_in or month,
+        rows_in=cases.height,
+        rejected=0,
+        accepted=cases.height,
+        booked=cases.height,
+        held=0,
+        merged=0,
+        known=0,
+        elsewhere=0,
     )
     policy = pl.DataFrame(input_files([folder.parent / "policy.toml"])).with_columns(pl.lit("policy").alias("role"))
     used = cases.select("pool", pl.col("value_month").alias("month")).unique()
@@ -50,6 +61,17 @@ def book(ledger: Ledger, folder: Path, month: str, booked_in: str | None = None,
         batch.write("ledger_value", values)
         batch.write("ledger_input", policy)
         return batch.number
+
+
+def differences(ledger: Ledger, hospitals: pl.DataFrame, month: str) -> pl.DataFrame:
+    """Hospital months as rows of ledger_booking, less what was booked of the month before."""
+    points = pl.col("points").cast(pl.Decimal(38, 6))
+    now = hospitals.with_columns(points, pl.lit(month).alias("of_month")).select("pool", "hospital_id", *AMOUNTS)
+    sums = ", ".join(f"-{name} AS {name}" for name in AMOUNTS)
+    before = ledger.rows(f"SELECT pool, hospital_id, {sums} FROM ledger_booking WHERE of_month = '{month}'")
+    both = pl.concat([now, before.cast(now.schema)])
+    changed = both.group_by("pool", "hospital_id").agg(pl.col(AMOUNTS).sum())
+    return changed.filter(pl.any_horizontal(pl.col(AMOUNTS) != 0)).with_columns(pl.lit(month).alias("of_month"))
 
 
 def city_ledger(folder: Path, months: Sequence[int] = (202610, 202611), **city: object) -> Path:

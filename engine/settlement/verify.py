@@ -1,0 +1,90 @@
+"""Verification: every digest and every total of a ledger recomputed from its rows."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import NamedTuple
+
+import duckdb
+
+from engine.settlement.contents import content_digest, rows_digest, seal
+from engine.settlement.ledger import Ledger
+from engine.settlement.schema import schema
+from grouper.fault import Text, UserError
+
+SHOWN = 5
+
+
+class Check(NamedTuple):
+    """A check: what it proves, at how many places, and the places that fail."""
+
+    name: str
+    what: Text
+    places: int
+    failed: tuple[str, ...]
+
+
+def verify(ledger: Ledger) -> Iterator[Check]:
+    """Yield every check of a ledger as it is done. Raises UserError where the file itself cannot be read."""
+    try:
+        yield _seals(ledger)
+        yield _contents(ledger)
+        yield _strays(ledger)
+        for name, given in _queries().items():
+            rows = ledger.rows(f"SELECT what::VARCHAR AS what, holds FROM ({given['query']})")  # noqa: S608
+            failed = rows.filter(~rows["holds"].fill_null(value=False))["what"].sort()
+            yield Check(name, Text(given["zh"], given["en"]), rows.height, tuple(failed))
+    except duckdb.Error as error:
+        zh, en = "读不出，文件已损坏；请用备份恢复", "cannot be read, the file is damaged: restore it from a backup"
+        raise UserError(Text(f"{ledger.path}：{zh}：{error}", f"{ledger.path} {en}: {error}")) from error
+
+
+def _queries() -> Mapping[str, Mapping[str, str]]:
+    text = (files("engine.settlement") / "checks.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _seals(ledger: Ledger) -> Check:
+    """Check the batches' own rows: each with the seal before it makes its seal."""
+    found = ledger.connection.execute("SELECT * FROM ledger_batch ORDER BY batch")
+    names = [column[0] for column in found.description or ()]
+    failed, before, rows = [], "", found.fetchall()
+    for cells in rows:
+        row = dict(zip(names, cells, strict=True))
+        if seal(row, before) != row["seal"]:
+            failed.append(str(row["batch"]))
+        before = row["seal"]
+    what = Text("批次行与前一批次的封印相符", "every batch's own row and the seal before it make its seal")
+    return Check("seals", what, len(rows), tuple(failed))
+
+
+def _contents(ledger: Ledger) -> Check:
+    """Check the rows of every batch; those pruned count with the digest they had."""
+    pruned: dict[int, dict[str, str]] = {}
+    for batch, table, digest in ledger.rows("SELECT of_batch, relation, digest FROM ledger_pruned").iter_rows():
+        pruned.setdefault(batch, {})[table] = digest
+    rows = ledger.rows("SELECT batch, kind, coalesce(month, year::VARCHAR, '') AS of, content FROM ledger_batch")
+    failed = [
+        f"{batch} ({kind} {of})".replace(" )", ")")
+        for batch, kind, of, content in rows.sort("batch").iter_rows()
+        if content_digest(ledger.connection, batch, pruned.get(batch)) != content
+    ]
+    return Check(
+        "contents",
+        Text("各批次的内容与摘要相符", "the rows of every batch make its digest"),
+        rows.height,
+        tuple(failed),
+    )
+
+
+def _strays(ledger: Ledger) -> Check:
+    """Check that every row belongs to a batch, and pruned rows are gone."""
+    failed = []
+    for table in schema().tables:
+        query = f"SELECT DISTINCT batch FROM {table} WHERE batch NOT IN (SELECT batch FROM ledger_batch) ORDER BY ALL"  # noqa: S608
+        failed += [f"{table} batch {batch}" for batch in ledger.rows(query)["batch"]]
+    for batch, table in ledger.rows("SELECT of_batch, relation FROM ledger_pruned ORDER BY ALL").iter_rows():
+        if not rows_digest(ledger.connection, table, batch).startswith("0 "):
+            failed.append(f"{table} batch {batch}")
+    what = Text("每一行都属于某个批次，已清理的行确已删去", "every row belongs to a batch, and pruned rows are gone")
+    return Check("strays", what, len(schema().tables), tuple(failed))
