@@ -15,6 +15,7 @@ from engine.cli import (
     claims,
     clear,
     codes,
+    dip,
     explain,
     group,
     policy,
@@ -52,6 +53,7 @@ app.command("sql")(sql.sql)
 app.add_typer(policy.app, name="policy")
 app.add_typer(scheme.app, name="scheme")
 app.add_typer(codes.app, name="codes")
+app.add_typer(dip.app, name="dip")
 
 
 @app.callback(invoke_without_command=True)
