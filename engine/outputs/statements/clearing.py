@@ -19,6 +19,9 @@ FROM ledger_booking
 WHERE coalesce(year, left(of_month, 4)::INTEGER) = $year AND batch < $batch AND of_month <= $through
 GROUP BY ALL ORDER BY ALL
 """
+_POOLS = """
+SELECT pool, name_zh, name_en FROM ledger_pool WHERE batch = (SELECT max(batch) FROM ledger_pool) ORDER BY rowid
+"""
 _CHOSEN = """
 SELECT b.* FROM ledger_batch AS b JOIN clearing_batches USING (batch)
 WHERE b.year = $year ORDER BY b.stage = 'final' DESC, b.batch DESC LIMIT 1
@@ -94,7 +97,7 @@ def clearing_facts(ledger: Ledger, year: int) -> ClearingFacts:
             )
         )
     row = found.row(0, named=True)
-    names = ledger.rows("SELECT pool, name_zh, name_en FROM pools")
+    names = ledger.rows(_POOLS)
     values = ledger.rows("SELECT pool, value FROM ledger_value WHERE batch = $batch", {"batch": row["batch"]})
     return ClearingFacts(
         year=year,

@@ -1,6 +1,6 @@
 """The workbooks of a clearing: each hospital's statement line by line, and the bureau's with identities and budgets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -8,12 +8,15 @@ import polars as pl
 from engine.outputs.statements.addressee import SIGNATURES, Addressee
 from engine.outputs.statements.clearing import ClearingFacts, ClearingFigures
 from engine.outputs.statements.form import Cell, Form
-from engine.outputs.statements.listing import write_list
+from engine.outputs.statements.listing import Column, write_list
 from engine.outputs.statements.lists import CLEARING_HOSPITALS, CLEARING_LINES, CLEARING_MONTHS
 from engine.outputs.statements.paper import Margin, Paper, workbook
 from grouper.fault import Text
 
-WIDTHS = (5.0, 52.0, 18.0, 24.0, 24.0, 24.0)
+WIDTHS = (5.0, 48.0, 18.0, 16.0, 16.0, 16.0)
+ILLUSTRATIVE = "illustrative"
+"""What a policy says of figures that no document gives."""
+ALWAYS = ("payable", "booked", "clearing", "prepaid", "due")
 SIDES = {"uses": Text("去向", "uses"), "sources": Text("来源", "sources")}
 _NOTES = (
     Text(
@@ -32,8 +35,8 @@ def write_hospital_clearing(file: Path, to: Addressee, facts: ClearingFacts, fig
     margin = Margin(f"{to.full[:60]}  {facts.year}", facts.line.text(to.lang))
     with workbook(file, to.lang, margin, facts.made) as paper:
         title = Text(f"{to.bureau}{facts.title.zh}结算单", f"{to.bureau} {facts.title.en}".strip())
-        form = Form(paper, Text("清算单", "clearing"), paper.say(title), WIDTHS)
-        form.facts([(Text("医疗机构", "hospital"), to.full), *_about(paper.say, facts)], split=3)
+        form = Form(paper, Text("清算单", "clearing"), paper.say(title), WIDTHS, upright=True)
+        form.facts([(Text("医疗机构", "hospital"), to.full), *_about(paper.say, facts)], split=2)
         due = [_statement(form, facts, pool, rows) for pool, rows in _by_pool(facts, figures.lines)]
         form.heading(Text("合计", "Total"))
         label = paper.say(Text("各基金池本次应拨合计（负数为应退）", "due, all pools (below zero: to pay back)"))
@@ -83,7 +86,10 @@ def _lines(form: Form, lines: pl.DataFrame) -> None:
         label = row[f"label_{form.paper.lang}"]
         if row["kind"] == "memo":
             label = f"{memo}{label}"
-        note = "　".join(part for part in (row["document"], row["rule"]) if part)
+        document = row["document"] or ""
+        if document.startswith(ILLUSTRATIVE):
+            document = form.paper.say(Text("示例值", ILLUSTRATIVE))
+        note = "　".join(part for part in (document, row["rule"]) if part)
         cells = [Cell(number, "whole"), Cell(label), Cell(row["amount"], "money")]
         form.line(cells, note, bold=row["kind"] == "total")
 
@@ -106,7 +112,11 @@ def write_bureau_clearing(
         name = pl.col("hospital_id").replace_strict(names, default="", return_dtype=pl.String).alias("name")
         label = pl.col(f"label_{lang}").alias("label")
         lists = (
-            (Text("医疗机构", "hospitals"), CLEARING_HOSPITALS, figures.hospitals.with_columns(name)),
+            (
+                Text("医疗机构", "hospitals"),
+                _used(CLEARING_HOSPITALS, figures.hospitals),
+                figures.hospitals.with_columns(name),
+            ),
             (Text("清算单逐行", "lines"), CLEARING_LINES, figures.lines.with_columns(name, label)),
         )
         for title, columns, rows in lists:
@@ -116,8 +126,8 @@ def write_bureau_clearing(
 def _pools(paper: Paper, bureau: str, facts: ClearingFacts, figures: ClearingFigures, due: Mapping[str, int]) -> None:
     """Write each pool's identity, and that the statements are the ledger's."""
     title = Text(f"{bureau}{facts.title.zh}汇总", f"{bureau} {facts.title.en}: summary".strip())
-    form = Form(paper, Text("汇总", "summary"), paper.say(title), WIDTHS)
-    form.facts(_about(paper.say, facts), split=3)
+    form = Form(paper, Text("汇总", "summary"), paper.say(title), WIDTHS, upright=True)
+    form.facts(_about(paper.say, facts), split=2)
     for pool, rows in _by_pool(facts, figures.identities):
         _identity(form, facts, pool, rows)
     form.heading(Text("核对：结算单 ＝ 账本", "Check: statements = ledger"))
@@ -153,9 +163,20 @@ def _identity(form: Form, facts: ClearingFacts, pool: str, rows: pl.DataFrame) -
 def _budgets(paper: Paper, facts: ClearingFacts, budgets: pl.DataFrame) -> None:
     """Write how each pool's F came about."""
     name = Text("预算", "budgets")
-    form = Form(paper, name, paper.say(Text(f"{facts.year}年度预算 F 的来由", f"Budgets F of {facts.year}")), WIDTHS)
+    form = Form(
+        paper,
+        name,
+        paper.say(Text(f"{facts.year}年度预算 F 的来由", f"Budgets F of {facts.year}")),
+        WIDTHS,
+        upright=True,
+    )
     for pool, rows in _by_pool(facts, budgets):
         _statement(form, facts, pool, rows)
+
+
+def _used(columns: Sequence[Column], rows: pl.DataFrame) -> list[Column]:
+    """Return columns without those of money that is nothing for everybody."""
+    return [c for c in columns if c.kind != "money" or c.name in ALWAYS or (rows[c.name] != 0).any()]
 
 
 def _named(rows: pl.DataFrame, facts: ClearingFacts, lang: str) -> pl.DataFrame:

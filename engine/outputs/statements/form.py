@@ -29,14 +29,20 @@ class Cell(NamedTuple):
 
 
 class Form:
-    """A sheet of one page and the row that is filled in next. `widths`: of its columns."""
+    """A sheet and the row that is filled in next: one page across, or upright pages as many as it takes.
 
-    def __init__(self, paper: Paper, name: Text, title: str, widths: Sequence[float]) -> None:
+    `widths`: of its columns.
+    """
+
+    def __init__(self, paper: Paper, name: Text, title: str, widths: Sequence[float], *, upright: bool = False) -> None:
         self.paper = paper
         self.widths = widths
         self.row = TITLE
         self.sheet = paper.sheet(paper.say(name))
-        self.sheet.fit_to_pages(1, 1)
+        if upright:
+            self.sheet.set_portrait()
+        else:
+            self.sheet.fit_to_pages(1, 1)
         for place, width in enumerate(widths):
             self.sheet.set_column(place, place, width)
         self._across(0, self.last, title, paper.style(bold=True, font_size=16, align="center"))
@@ -57,13 +63,12 @@ class Form:
         self.row += 1
 
     def facts(self, pairs: Sequence[tuple[Text, str]], split: int) -> None:
-        """Write names and what they are, two a line; the second pair begins in column `split`."""
-        name = self.paper.style(font_color=GREY, bottom=1, bottom_color=RULE)
-        what = self.paper.style(bottom=1, bottom_color=RULE)
+        """Write names and what they are, two a line; the second begins in column `split`."""
+        style = self.paper.style(bottom=1, bottom_color=RULE, shrink=True)
+        colon = self.paper.say(Text("：", ": "))
         for place, (label, text) in enumerate(pairs):
-            first, then, last = (split, split + 1, self.last) if place % 2 else (0, 2, split - 1)
-            self._across(first, then - 1, self.paper.say(label), name)
-            self._across(then, last, text, what)
+            first, last = (split, self.last) if place % 2 else (0, split - 1)
+            self._across(first, last, f"{self.paper.say(label)}{colon}{text}", style)
             if place % 2 or place == len(pairs) - 1:
                 self.row += 1
 

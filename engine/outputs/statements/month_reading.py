@@ -74,7 +74,7 @@ def _pools(ledger: Ledger, batch: int, month: str) -> dict[str, PoolFacts]:
     """Return the pools of a batch, those that only bookings name too, in the policy's order."""
     rows = ledger.rows(
         "SELECT p.*, v.value FROM ledger_pool AS p LEFT JOIN ledger_value AS v "
-        "ON v.batch = p.batch AND v.pool = p.pool AND v.month = $month WHERE p.batch = $batch",
+        "ON v.batch = p.batch AND v.pool = p.pool AND v.month = $month WHERE p.batch = $batch ORDER BY p.rowid",
         {"batch": batch, "month": month},
     )
     found = {
