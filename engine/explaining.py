@@ -20,8 +20,7 @@ def find_record(inputs: Sequence[Path], case_id: str, column_map: str | Path | N
     """
     claims = open_claims(
         inputs,
-        needed=("diagnoses", "procedures", *NUMBER_COLUMNS, "discharged"),
-        required=("sex",),
+        needed=("diagnoses", "procedures", *NUMBER_COLUMNS, "total_charge", "discharged"),
         column_map=column_map,
     )
     for chunk in claims.chunks_with(case_id):
@@ -46,6 +45,7 @@ def _record(row: dict[str, Any]) -> Record:
     return Record(
         diagnoses=row["diagnoses"],
         procedures=row.get("procedures"),
+        total_charge=row.get("total_charge"),
         department=int(department) if department and department.isdecimal() else None,
         **numbers,
     )

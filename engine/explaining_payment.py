@@ -13,9 +13,9 @@ from engine.cases import ClaimsInput, group_cases
 from engine.fee_lines import read_fee_lines
 from engine.month_pricing import DECISIONS
 from engine.tables import read_table
-from grouper.drg.explain import Section
+from grouper.explanation import Section
 from grouper.fault import Text, UserError
-from grouper.scheme.pack import Scheme
+from grouper.kinds import AnyScheme
 from rules.payment.case_payment import Given
 from rules.payment.explain_case import explain_case
 from rules.payment.explanation import Step
@@ -44,7 +44,7 @@ def policy_scheme(policy: Policy, discharged: date | None) -> str:
     return policy.on(discharged or policy.valid[0]).rules.scheme
 
 
-def explain_payment(question: PaymentQuestion, scheme: Scheme) -> Section:
+def explain_payment(question: PaymentQuestion, scheme: AnyScheme) -> Section:
     """Return the steps from the case's group to its payment, each with the document of its rule.
 
     All claims given are read: readmissions and lines of a top share look at other cases. Raises UserError where the

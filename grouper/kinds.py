@@ -7,6 +7,8 @@ from grouper.codes import Crosswalk
 from grouper.dip import answer as dip
 from grouper.dip.directory import Directory, load_directory
 from grouper.drg import answer as drg
+from grouper.drg.reference import Record
+from grouper.explanation import Explanation
 from grouper.fault import Text
 from grouper.scheme.pack import Scheme, find_pack, load_scheme, pack_kind
 
@@ -93,3 +95,14 @@ def make_grouper(
     from grouper.drg.compile import compile_scheme
 
     return DrgGrouper(compile_scheme(scheme), diagnosis_crosswalk, procedure_crosswalk)
+
+
+def explain(scheme: AnyScheme, record: Record) -> Explanation[drg.CaseGroup] | Explanation[dip.DipGroup]:
+    """Explain the group of one record under a scheme."""
+    if isinstance(scheme, Directory):
+        from grouper.dip.explain import explain_case as explain_dip
+
+        return explain_dip(scheme, record)
+    from grouper.drg.explain import explain_case as explain_drg
+
+    return explain_drg(scheme, record)

@@ -9,7 +9,7 @@ import typer
 from engine.cli.options import Json, Lang
 
 if TYPE_CHECKING:
-    from grouper.drg.explain import Explanation
+    from grouper.explanation import Explanation
 
 Comma = "comma separated, the principal one first"
 
@@ -47,10 +47,11 @@ def explain(
 
     from engine.explaining import find_record
     from engine.explaining_payment import PaymentQuestion, explain_payment, policy_scheme
-    from grouper.drg.explain import explain_case
     from grouper.drg.reference import Record
     from grouper.fault import Text, UserError
-    from grouper.scheme.pack import in_force, load_scheme
+    from grouper.kinds import explain as explain_case
+    from grouper.kinds import load
+    from grouper.scheme.pack import in_force
     from rules.policy.shipped import find_policy
 
     if bool(inputs) != bool(case) or bool(case) == bool(dx):
@@ -79,7 +80,7 @@ def explain(
     if scheme is None:
         today = date.today()  # noqa: DTZ011  (the office's own day)
         scheme = policy_scheme(paid_by, discharged) if paid_by else in_force(discharged or today)
-    loaded = load_scheme(scheme)
+    loaded = load(scheme)
     explanation = explain_case(loaded, record)
     if paid_by is not None and inputs and case:
         question = PaymentQuestion(inputs, case, paid_by, column_map, fee_lines, decisions, priced or ())
@@ -93,7 +94,7 @@ def _codes(given: list[str] | None) -> list[str]:
     return [code.strip() for codes in given or () for code in codes.replace("，", ",").split(",")]
 
 
-def _as_data(explanation: "Explanation", lang: str) -> dict[str, Any]:
+def _as_data(explanation: "Explanation[Any]", lang: str) -> dict[str, Any]:
     return {
         "group": explanation.group._asdict(),
         "sections": [

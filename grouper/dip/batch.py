@@ -1,6 +1,7 @@
 """Group many records under a directory: Arrow columns in, Arrow columns out."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -110,14 +111,14 @@ class Grouper:
 
     def names(self, answers: k.Answers) -> dict[str, pa.DictionaryArray]:
         """Return the names of the groups as a dictionary-encoded column."""
-        named = pa.array([*(describe(row) for row in self.scheme.groups), ""], pa.string())
+        named = pa.array([*self.group_names.values(), ""], pa.string())
         groups = pa.array(answers.group, mask=answers.group < 0)
         return {"group_name": pa.DictionaryArray.from_arrays(groups, named)}
 
-    @property
+    @cached_property
     def group_names(self) -> Mapping[str, str]:
         """Names of the groups by code."""
-        return {row.code: describe(row) for row in self.scheme.groups}
+        return {row.code: describe(self.scheme, row) for row in self.scheme.groups}
 
     def encode(self, batch: pa.RecordBatch) -> tuple[k.Records, CodeNotes]:
         """Turn canonical columns into what the kernels read, noting codes that were read otherwise than written."""

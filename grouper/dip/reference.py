@@ -101,6 +101,14 @@ class Case:
         classes = {self.directory.class_of(code) for code in self.procedures}
         return next((known for known in CASE_CLASSES if known in classes), None)
 
+    @property
+    def is_primary_care(self) -> bool:
+        """Whether the published list of primary-care groups names it; no part of grouping."""
+        return any(
+            self.main_diagnosis in keys and (self.main_procedure in codes if codes else self.is_conservative)
+            for keys, codes in self.directory.primary_care
+        )
+
     def names(self, code: str) -> tuple[str, ...]:
         """Return the codes by which the directory may name a procedure of the case."""
         return procedure_names(code, self.switches.procedure_match)
@@ -125,7 +133,7 @@ def group_case(directory: Directory, record: Record, trace: list[Tried] | None =
         return DipGroup("ungroupable", reason="principal_not_grouped")
     candidates = directory.candidates(case.main_diagnosis)
     for _, rows in groupby(candidates, key=lambda candidate: candidate[0].entry):
-        tried = [_try(row, specificity, case) for row, specificity in rows]
+        tried = [try_row(row, specificity, case) for row, specificity in rows]
         if trace is not None:
             trace.extend(tried)
         taking = [one for one in tried if one.holds]
@@ -138,8 +146,8 @@ def group_case(directory: Directory, record: Record, trace: list[Tried] | None =
     return DipGroup("ungroupable", reason="class_unknown" if lacks_class else "no_group")
 
 
-def _try(row: GroupRow, specificity: int, case: Case) -> Tried:
-    """Test the cells of a row that are filled, as far as needed."""
+def try_row(row: GroupRow, specificity: int, case: Case) -> Tried:
+    """Test the cells of a row that are filled, as far as needed; it is known to admit the main diagnosis."""
     tried = Tried(row, specificity)
     for test in _tests(row, case):
         tried.tested.append(test)

@@ -1,13 +1,14 @@
 """Explain the group of one case, line by line: what was tried, what hit, what was counted, and what would change it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from grouper.codes import CodeList, fold
 from grouper.drg.answer import REASONS, CaseGroup
 from grouper.drg.reference import Case, Record, Tested, Tried, group_case, holds
+from grouper.explanation import Explanation, Section
 from grouper.fault import Text
 from grouper.rule_language import Always, Comparison, Count, Membership, Rule, atoms
 from grouper.scheme.pack import RuleRow, Scheme
@@ -37,30 +38,7 @@ _RECORD_FIELD = {"NL": "age", "XSRTL": "age_days", "ZYTS": "length_of_stay"}
 _MOST_NEIGHBOURS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading and its lines."""
-
-    title: Text
-    lines: tuple[Text, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The group of one case and how it came about."""
-
-    group: CaseGroup
-    sections: tuple[Section, ...]
-
-    def text(self, lang: str) -> str:
-        """Return the whole explanation in `lang`, ready to print."""
-        parts = []
-        for section in self.sections:
-            parts += [section.title.text(lang), *(f"  {line.text(lang)}" for line in section.lines), ""]
-        return "\n".join(parts).rstrip()
-
-
-def explain_case(scheme: Scheme, record: Record) -> Explanation:
+def explain_case(scheme: Scheme, record: Record) -> Explanation[CaseGroup]:
     """Explain the group of a record under a scheme, from the reference evaluator's trace."""
     trace: list[Tried] = []
     group = group_case(scheme, record, trace)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from grouper import Record, group_case, load_scheme
-from grouper.drg.explain import Explanation, explain_case
+from grouper import CaseGroup, Record, group_case, load_scheme
+from grouper.drg.explain import explain_case
+from grouper.explanation import Explanation
 from tests.generated_records import generator, records
 
 SCHEMES = ("chs-drg-1.1", "beijing-drg-2022", "chs-drg-2.0", "chs-drg-3.0")
@@ -17,14 +18,14 @@ BURNT_NEWBORN = Record(["T21.000x033"], [], sex=2, age=0, age_days=28, admission
 INFARCTION = Record(["I21.900"], ["36.0700x004"], sex=1, age=50)
 
 
-def explained(record: Record, scheme: str = "chs-drg-3.0") -> Explanation:
+def explained(record: Record, scheme: str = "chs-drg-3.0") -> Explanation[CaseGroup]:
     loaded = load_scheme(scheme)
     explanation = explain_case(loaded, record)
     assert explanation.group == group_case(loaded, record)
     return explanation
 
 
-def lines(explanation: Explanation, heading: str, lang: str = "en") -> list[str]:
+def lines(explanation: Explanation[CaseGroup], heading: str, lang: str = "en") -> list[str]:
     """Return the lines under a heading."""
     for section in explanation.sections:
         if section.title.text(lang) == heading:
