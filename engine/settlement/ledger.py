@@ -169,6 +169,14 @@ def _make(path: Path) -> None:
 
 @contextmanager
 def _opened(path: Path, *, read_only: bool) -> Iterator[Ledger]:
+    with any_version(path, read_only=read_only) as ledger:
+        _check_version(path, ledger.connection)
+        yield ledger
+
+
+@contextmanager
+def any_version(path: Path, *, read_only: bool = False) -> Iterator[Ledger]:
+    """Open a ledger of any version. Raises UserError where another process has it open, or it is no DuckDB file."""
     if not path.is_file():
         raise UserError(Text(f"{path}：没有这个账本", f"{path}: there is no such ledger"))
     try:
@@ -176,7 +184,6 @@ def _opened(path: Path, *, read_only: bool) -> Iterator[Ledger]:
     except duckdb.Error as error:
         raise _refused(path, error) from error
     try:
-        _check_version(path, connection)
         yield Ledger(path, connection)
     finally:
         connection.close()
