@@ -26,6 +26,7 @@ TEXTS = {
     "return_above_zero": Text("退货行数量为正", "a return with a quantity above zero"),
     "winner_changed_inside_month": Text("月内更换主供中选产品", "the main winner changes inside a month"),
     "unknown_institution": Text("机构不存在", "the institution does not exist"),
+    "product_in_two_agreements": Text("同一产品同月属于两个协议", "one product in two agreements in one month"),
     "bid_not_winning": Text("中选结果中没有该标的", "the bid is not on the winning list"),
 }
 
@@ -73,6 +74,14 @@ def _changes(winning: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     keys = ["region", "generic", "month"]
     both = started.join(ended, on=keys, suffix="_before").filter(pl.col("bid") != pl.col("bid_before"))
     return both.select(keys).unique().sort(keys)
+
+
+def _twice(agreed: pl.DataFrame, winning: pl.DataFrame) -> pl.DataFrame:
+    """Return the agreements that share a month with an earlier one of the same institution over the same product."""
+    products = winning.select("batch", "bid", "product").unique()
+    held = agreed.join(products, on=["batch", "bid"]).sort("institution", "product", "starts", "ends", "batch", "bid")
+    before = pl.col("ends").cum_max().shift().over("institution", "product")
+    return held.filter(before.dt.truncate("1mo") >= pl.col("starts").dt.truncate("1mo"))
 
 
 def _month(day: str) -> pl.Expr:

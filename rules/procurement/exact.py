@@ -13,8 +13,8 @@ from rules.fault import Text, UserError
 from rules.money import Mode
 
 MILLION = 10**6
-LARGEST = 1e37
-"""Products stay below this, so that a sum of ten of the largest still fits 128 bits."""
+LARGEST = 1e38
+"""Products and their sums stay below this; 128 bits hold 1.7 × 10³⁸."""
 
 
 def whole(value: int) -> pl.Expr:
@@ -88,13 +88,13 @@ def decimals(whole_millionths: pl.Expr) -> pl.Expr:
     return (whole_millionths.cast(pl.Decimal(38, 0)).cast(pl.Decimal(38, 6)) / MILLION).cast(pl.Decimal(38, 6))
 
 
-def refuse_too_large(frame: pl.DataFrame, products: Sequence[Sequence[str]], scale: float) -> None:
-    """Refuse products of columns that do not fit 128 bits when they are multiplied by `scale`."""
+def refuse_too_large(frame: pl.DataFrame, products: Sequence[Sequence[str]], scale: float, terms: int) -> None:
+    """Refuse products of columns, times `scale`, of which a sum of so many terms might not fit 128 bits."""
     for columns in products:
         size = scale
         for column in columns:
             size *= float(frame.select(pl.col(column).cast(pl.Float64).abs().max()).item() or 0)
-        if size * max(frame.height, 1) > LARGEST * 10:
+        if size * terms > LARGEST:
             names = " × ".join(columns)
             raise UserError(
                 Text(

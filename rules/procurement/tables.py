@@ -145,7 +145,7 @@ SETTLEMENT_LINES = Table(
         Column("in_scope", "fen", "政策范围内费用", "charge in scope", "fen", "inscp_scp_amt", needed=False),
         Column("fund", "fen", "基金支付", "paid by the fund", "fen", "fund_pay_sumamt"),
         Column("excess", "fen", "超限价自费", "above the payment standard", "fen", "overlmt_amt", needed=False),
-        Column("person", "text", "人员（散列）", "person, hashed", official="psn_no", needed=False),
+        Column("person_times", "whole", "人次", "person-times", "person-times", needed=False),
         Column("local", "flag", "本统筹区参保", "insured here"),
         Column("by_case", "flag", "按病种付费", "used in a stay paid by DRG or DIP", needed=False),
     ),

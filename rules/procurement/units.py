@@ -3,7 +3,7 @@
 import polars as pl
 
 from rules.fault import Text, UserError
-from rules.procurement.exact import decimals, millionths, wide
+from rules.procurement.exact import decimals, millionths, ratio, wide
 
 
 def with_products(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
@@ -55,3 +55,17 @@ def in_agreement_units(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFra
     return joined.with_columns(
         decimals(least).alias("min_quantity"), decimals(agreed).alias("agreement_quantity")
     ).drop("min_unit", "pack_unit", "units_per_pack", "agreement_factor", "units")
+
+
+def agreed_amounts(agreed: pl.DataFrame, prices: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    """Return the agreements with `agreed_amount`: quantity × winning price, yuan with six decimals, exact for packs.
+
+    `agreed`: batch, bid, quantity (agreement units). `prices`: batch, bid, product, price (yuan), price_unit, one row a
+    bid. Null where a bid has no price.
+    """
+    rows = with_products(prices.rename({"price_unit": "unit"}), products)
+    rows = rows.select("batch", "bid", "price", "units", "agreement_factor")
+    joined = agreed.join(rows, on=["batch", "bid"], how="left", validate="m:1", maintain_order="left")
+    in_price_unit = wide("units") * millionths("agreement_factor")
+    amount = ratio(millionths("quantity") * millionths("price"), in_price_unit * pl.lit(10**6, dtype=pl.Int128))
+    return joined.with_columns(amount.alias("agreed_amount")).drop("price", "units", "agreement_factor")

@@ -1,7 +1,7 @@
 """Winning rules (中选规则): who wins, at which price, and why each bid wins or loses (spec 1.4).
 
-Prices are unit comparable prices (单位可比价, yuan), decimals; every comparison is exact. A tender is a handful of bids,
-so this is plain Python, one bid at a time.
+Prices are unit comparable prices (单位可比价, yuan), decimals with four places. Comparisons are exact; a standard
+deviation is compared by its square. A tender is a handful of bids, so this is plain Python, one bid at a time.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,7 +94,7 @@ def _by_thresholds(rule: Thresholds, bids: Sequence[Bid]) -> Tender:
         if reason := _threshold_met(rule, one, most):
             return Verdict(one.bid, "wins", one.price, reason)
         if rule.spread_revival and most is not None:
-            return _revived(one, most, chooses=True)
+            return _revived(one, _at_most(Fraction(most)), chooses=True)
         return Verdict(one.bid, "loses", None, Text("未达到任何一项中选条件", "no threshold is met"))
 
     return Tender(tuple(map(verdict, bids)), figures)
@@ -136,7 +136,7 @@ def _by_anchor(rule: Anchor, bids: Sequence[Bid]) -> Tender:
     anchor = max(Fraction(rule.of_mean) * mean, Fraction(lowest))
     fuse = Fraction(rule.fuse) * anchor
     level = [one.price for one in listed if one.price <= fuse]
-    revival = max(level) if len(level) > 1 else _shown(fuse)
+    revival = max(level) if len(level) > 1 else _at_most(fuse)
     figures = {"mean": _shown(mean), "anchor": _shown(anchor), "fuse": _shown(fuse), "revival": revival}
 
     def verdict(one: Bid) -> Verdict:
@@ -156,7 +156,7 @@ def _by_anchor(rule: Anchor, bids: Sequence[Bid]) -> Tender:
 
 
 def _unlisted(rule: Anchor, one: Bid, bids: Sequence[Bid], revival: Decimal) -> Verdict:
-    """Return the verdict on a bid that was not shortlisted: revived by hospitals' demand, without choice of provinces."""
+    """Return the verdict on a bid that was not shortlisted: hospitals' demand may revive it, without choice."""
     mean_volume = Fraction(sum(other.volume for other in bids), len(bids))
     if not rule.unlisted_revival:
         return Verdict(one.bid, "loses", None, NOT_SHORTLISTED)
@@ -218,6 +218,11 @@ def _below_mean(mean: Fraction, variance: Fraction) -> Callable[[Fraction, Fract
 
 def _decimal(value: Fraction) -> Decimal:
     return DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _at_most(value: Fraction) -> Decimal:
+    """Return the highest price with four decimals that is not above a value."""
+    return _shown(Fraction((value * 10**4).__floor__(), 10**4))
 
 
 def _shown(value: Fraction) -> Decimal:
