@@ -1,18 +1,14 @@
-"""Groups of claims in columns that every kind of scheme has: status, reason, group, parent, name of the group.
-
-The one place that knows which grouper a scheme needs.
-"""
+"""Groups of claims in columns that every kind of scheme has: status, reason, group, parent; names of groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import polars as pl
 import pyarrow as pa
 
-from grouper.drg.batch import Grouper
-from grouper.drg.compile import compile_scheme
-from grouper.scheme.pack import load_scheme
+from engine.claims import Findings
+from engine.grouping_totals import note_findings
+from grouper.kinds import Grouper, load, make_grouper
 
 LABELS = ("status", "reason", "group", "parent")
 
@@ -29,38 +25,39 @@ class CaseGrouper:
         return ("diagnoses", "procedures", *self.grouper.columns)
 
     @property
-    def scheme(self) -> str:
-        """Id of the scheme."""
-        return self.grouper.compiled.scheme.id
-
-    @property
     def digest(self) -> str:
         """Digest of the scheme's tables."""
-        return self.grouper.compiled.scheme.digest
+        return self.grouper.scheme.digest
 
-    @cached_property
+    @property
     def names(self) -> Mapping[str, str]:
         """Names of the groups."""
-        return {row.code: row.name for row in self.grouper.compiled.drgs}
+        return self.grouper.group_names
 
-    def groups(self, claims: pa.Table) -> pl.DataFrame:
-        """Return status, reason, group and parent of claims; nothing but a grouped case has a group."""
+    def groups(self, claims: pa.Table) -> tuple[pl.DataFrame, Findings]:
+        """Return status, reason, group and parent of claims, and what reading their codes found.
+
+        Nothing but a grouped case has a group.
+        """
         batches = claims.combine_chunks().to_batches()
-        if not batches:
-            return pl.DataFrame(schema=dict.fromkeys(LABELS, pl.String))
-        answers, _ = self.grouper.group(batches[0])
+        batch = batches[0] if batches else pa.RecordBatch.from_pylist([], claims.schema)
+        answers, notes = self.grouper.group(batch)
         table = pl.DataFrame(pa.Table.from_batches([self.grouper.arrow(answers)]))
-        grouped = pl.col("status").cast(pl.String) == "grouped"
-        text = pl.col("status", "reason").cast(pl.String)
-        codes = {"group": "drg", "parent": "adrg"}
-        return table.select(
-            text, *(pl.when(grouped).then(pl.col(own).cast(pl.String)).alias(name) for name, own in codes.items())
+        grouped, parent = pl.col("status").cast(pl.String) == "grouped", self.grouper.parent_column
+        codes = {
+            "group": pl.col(self.grouper.key_columns[-1]),
+            "parent": pl.lit(None) if parent is None else pl.col(parent),
+        }
+        groups = table.select(
+            pl.col("status", "reason").cast(pl.String),
+            *(pl.when(grouped).then(code.cast(pl.String)).alias(name) for name, code in codes.items()),
         )
+        return groups, note_findings(notes)
 
 
 def case_grouper(scheme: str) -> CaseGrouper:
     """Return the grouper of a scheme, named by its id or the folder of its pack. UserError where there is none."""
-    return CaseGrouper(Grouper(compile_scheme(load_scheme(scheme))))
+    return CaseGrouper(make_grouper(load(scheme)))
 
 
 def columns_of(groupers: Sequence[CaseGrouper]) -> tuple[str, ...]:

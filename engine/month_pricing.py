@@ -1,12 +1,12 @@
 """A month's money: its cases priced at the month's values, refunds as their originals were paid, hospitals settled."""
 
 import calendar
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -15,14 +15,17 @@ from engine.tables import Column, read_table
 from rules.fault import Text
 from rules.payment.budget import monthly_amounts, pool_budget
 from rules.payment.case_payment import Given, price_cases
+from rules.payment.columns import CANCELLED, counts
 from rules.payment.deductions import COLUMNS as DEDUCTION_COLUMNS
 from rules.payment.deductions import counted
 from rules.payment.figures import start_value
 from rules.payment.month import Month, monthly_values, settle_month
 from rules.payment.place import day_column, month_text, months
+from rules.payment.special_kinds import days_between_stays, stay_gaps
 from rules.payment.stays import budget_year, is_refund, reverse
 from rules.policy.model import Rules
 from rules.policy.resolve import Policy, the_one_valid
+from rules.policy.scheme_tables import last_with, with_scheme
 
 DECISIONS = (Column("case_id"), Column("decision"), Column("amount", "yuan", optional=True))
 DEDUCTIONS = tuple(Column(name, "yuan" if name == "amount" else "text") for name in DEDUCTION_COLUMNS)
@@ -30,7 +33,6 @@ REVERSED = (
     "sign", "points", "counted_charge", "taken_out", "standard", "extra", "separate", "formula_result", "adjustment",
     "official_result",
 )  # fmt: skip
-LABELS = ("pool", "month", "kind", "class", "funding", "coefficient", "points_fixed", "points_per_fen")
 Values = dict[tuple[str, str], Fraction]
 
 
@@ -48,6 +50,8 @@ class Originals(NamedTuple):
 
 FindOriginals = Callable[[pl.DataFrame], Originals]
 """Given the refunds of a month, return where their originals are."""
+FindNeighbours = Callable[[pl.DataFrame, int], pl.DataFrame]
+"""Given stays, return those of the same persons in other months that lie within so many days of them."""
 
 
 def rules_of(policies: Sequence[Policy], month: int) -> Rules:
@@ -81,6 +85,7 @@ class MonthPricing:
     """Prices and settles one month (year × 100 + month) under policies, the month's rules and point values.
 
     `values`: fen per point by pool and month that are known already, floating ones of earlier months for example.
+    `neighbours`: finds stays of other months, for the rules of readmissions.
     """
 
     def __init__(
@@ -90,8 +95,10 @@ class MonthPricing:
         given: Given,
         originals: FindOriginals,
         values: Mapping[tuple[str, str], Fraction] | None = None,
+        neighbours: FindNeighbours | None = None,
     ) -> None:
         self.month, self.policies, self.given, self.originals = month, policies, given, originals
+        self.neighbours = neighbours
         self.rules = rules_of(policies, month)
         decimals = self.rules.money.value
         own = {(p.id, month_text(month)): start_value(p, month_text(month), decimals) for p in self.rules.pools}
@@ -100,10 +107,13 @@ class MonthPricing:
     def priced(self, cases: pl.DataFrame) -> pl.DataFrame:
         """Price the month's cases, late ones at the value their policy names, refunds as their originals were paid.
 
-        `cases`: see `price_cases`, with the columns of `dated`.
+        `cases`: see `price_cases`, with the columns of `dated`; with `scheme`, a case that another scheme grouped than
+        the one of its policy's day is paid by that scheme's table.
         """
-        here, refunds = cases.filter(~is_refund(cases)), cases.filter(is_refund(cases))
+        refund = cases.select(is_refund(cases).alias("refund")).to_series()
+        refunds, here = cases.filter(refund), cases.filter(~refund) if refund.any() else cases
         others = self.originals(refunds) if refunds.height else Originals()
+        here = self._with_stays(here, refunds)
         booked = self._booked(here, refunds, others)
         if self.rules.month.value == "floating":
             own = booked.filter(pl.col("fixed_part").is_null())
@@ -123,16 +133,28 @@ class MonthPricing:
         paid = [self._paid(here)] if here.height else []
         return pl.concat([*paid, *([self._reversed(refunds, paid, others)] if refunds.height else [])])
 
+    def _with_stays(self, here: pl.DataFrame, refunds: pl.DataFrame) -> pl.DataFrame:
+        """Mark the cases that refunds take back, and add the gaps between stays where a special kind asks for them.
+
+        Both look at the month as a whole, and gaps at its neighbours: pricing sees its cases in parts.
+        """
+        if refunds.height:
+            here = here.with_columns(pl.col("case_id").is_in(refunds["original_case_id"].implode()).alias(CANCELLED))
+        asked = [days for policy in self.policies if (days := days_between_stays(policy)) is not None]
+        if not asked or not here.height:
+            return here
+        stays = here.select("person_id", "admitted", "discharged", counts(here).not_().alias(CANCELLED))
+        beside = [] if self.neighbours is None else [_like(self.neighbours(here, max(asked)), stays)]
+        return here.with_columns(stay_gaps(pl.concat([stays, *beside])).head(here.height).get_columns())
+
     def _paid(self, cases: pl.DataFrame) -> pl.DataFrame:
         """Price cases that are no refunds; each (own month, value month) by itself, since values go by month."""
         own = months(cases, self.rules.date_basis.month)
         parts = []
-        for (month, value_month), part in cases.with_columns(own.alias("own")).group_by(
-            "own", "value_of", maintain_order=True
-        ):
-            value = month_text(int(str(value_month)))
-            values = {(p.id, month_text(int(str(month)))): self._value(p.id, value) for p in self.rules.pools}
-            parts.append(self._by_policy(part.drop("own"), replace(self.given, values=values)))
+        for (month, value_month), part in _parts(cases, own, cases["value_of"]):
+            value = month_text(value_month)
+            values = {(p.id, month_text(month)): self._value(p.id, value) for p in self.rules.pools}
+            parts.append(self._by_policy(part, replace(self.given, values=values)))
         return _labelled(pl.concat(parts))
 
     def _value(self, pool: str, month: str) -> Fraction:
@@ -142,17 +164,34 @@ class MonthPricing:
         return self.values[pool, month]
 
     def _by_policy(self, cases: pl.DataFrame, given: Given) -> pl.DataFrame:
-        """Price cases under the policy that is valid on their day."""
-        if len(self.policies) == 1:
-            return price_cases(cases, self.policies[0], given)
+        """Price cases under the policy that is valid on their day, by the table of the scheme that grouped them."""
         days = day_column(cases, self.rules.date_basis.policy, Text("政策日期", "the date of the policy"))
-        chosen = {day: the_one_valid(list(self.policies), day) for day in days.unique()}
-        parts = []
-        for policy in self.policies:
-            own = days.is_in([day for day, valid in chosen.items() if valid is policy])
-            if own.any():
-                parts.append(_plain(price_cases(cases.filter(own), policy, given)))
-        return pl.concat(parts)
+        paying = {day: self._policy_of(day) for day in days.unique()}
+        number = days.replace_strict({day: n for day, (n, _) in paying.items()}, return_dtype=pl.Int32)
+        scheme = pl.Series("scheme", [None], pl.String).new_from_index(0, cases.height)
+        if "scheme" in cases.columns:
+            own = days.replace_strict({day: name for day, (_, name) in paying.items()}, return_dtype=pl.String)
+            scheme = cases["scheme"].cast(pl.String)
+            scheme = scheme.set(scheme == own, None)
+        parts = [
+            price_cases(part, self._with_scheme(number, scheme), given)
+            for (number, scheme), part in _parts(cases, number, scheme)
+        ]
+        return parts[0] if len(parts) == 1 else pl.concat(parts)
+
+    def _policy_of(self, day: date) -> tuple[int, str | None]:
+        """Return the position of the policy of a day, and its scheme; a lone policy refuses days by itself."""
+        if len(self.policies) > 1:
+            policy = the_one_valid(list(self.policies), day)
+            return self.policies.index(policy), policy.on(day).rules.scheme
+        first, last = self.policies[0].valid
+        return 0, self.policies[0].on(day).rules.scheme if first <= day <= last else None
+
+    def _with_scheme(self, number: int, scheme: str | None) -> Policy:
+        """Return a policy with the tables of another scheme, where a policy has them; itself for its own scheme."""
+        policy = self.policies[number]
+        found = None if scheme is None else last_with(self.policies, scheme)
+        return policy if found is None else with_scheme(policy, *found)
 
     def _amounts(self) -> Values:
         """Return F of the month by pool (fen)."""
@@ -195,6 +234,16 @@ class MonthPricing:
         )
 
 
+def _parts(cases: pl.DataFrame, *keys: pl.Series) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """Yield the cases that agree in some keys, in the order they came; all of them as they are where all agree."""
+    labels = pl.DataFrame([key.alias(str(n)) for n, key in enumerate(keys)])
+    if all(key.n_unique() == 1 for key in keys):
+        yield labels.row(0), cases
+        return
+    for key, rows in labels.with_row_index("row").group_by(labels.columns, maintain_order=True):
+        yield key, cases[rows["row"]]
+
+
 def _like(cases: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """Return cases in the columns and types of another frame, empty where they have no such column."""
     return cases.select(
@@ -204,14 +253,11 @@ def _like(cases: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labelled(priced: pl.DataFrame) -> pl.DataFrame:
-    """Return priced cases with the month that books them, and labels as text that other months can be added to."""
-    value = pl.col("value_of")
-    text = pl.format("{}-{}", value // 100, (value % 100).cast(pl.String).str.zfill(2))
-    booked = pl.format("{}-{}", pl.col("booked") // 100, (pl.col("booked") % 100).cast(pl.String).str.zfill(2))
-    names = (booked.alias("month"), text.alias("value_month"), pl.lit(None, pl.Int64).alias("fixed_part"))
-    return _plain(priced).with_columns(names).drop("booked", "value_of")
-
-
-def _plain(priced: pl.DataFrame) -> pl.DataFrame:
-    """Return labels as text: those of different policies and months have different lists of values."""
-    return priced.with_columns(pl.col(LABELS).cast(pl.String))
+    """Return priced cases with the month that books them and the one whose value paid them, as text of few values."""
+    names = {month: month_text(month) for name in ("booked", "value_of") for month in priced[name].unique()}
+    text = pl.col("booked", "value_of").replace_strict(names, return_dtype=pl.Categorical)
+    return (
+        priced.with_columns(text, pl.lit(None, pl.Int64).alias("fixed_part"))
+        .drop("month")
+        .rename({"booked": "month", "value_of": "value_month"})
+    )

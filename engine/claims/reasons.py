@@ -48,6 +48,11 @@ REASONS = (
     ),
     _reject("unparsable_value", "无法识别的值", "a value cannot be read"),
     _reject("ragged_row", "该行的列数与表头不符", "the row has more or fewer cells than the header"),
+    _reject(
+        "missing_value",
+        "缺少结算不可缺少的值（drgdip settle）",
+        "a value is missing that a case cannot be settled without (drgdip settle)",
+    ),
     _check("total_adds_up", "总费用 ≠ 基金支付 + 个人负担 + 医院负担", "total charge is not fund + patient + hospital"),
     _check("fund_adds_up", "基金支付总额 ≠ 各基金支付之和", "the fund total is not the sum of its parts"),
     _check("stay_matches_dates", "住院天数与出入院日期不符", "the length of stay differs from the dates"),

@@ -66,19 +66,37 @@ def settle(
 
 
 def _print(summary: dict[str, Any]) -> None:
+    where, batch = summary["ledger"], summary["batch"]
+    if not summary["new"]:
+        say(
+            f"{summary['month']}：同一批次已入账（{where}，批次 {batch}），没有任何改动",
+            f"{summary['month']}: this very batch is in {where} already, as batch {batch}; nothing was changed",
+        )
+        return
+    _print_rows(summary["month"], summary["rows"])
+    _print_pools(summary["pools"])
+    _print_findings(summary["findings"])
+    _print_booked(summary)
+
+
+def _print_rows(month: str, rows: dict[str, int]) -> None:
+    say(
+        f"{month}：读入 {rows['in']:,} 行 = 拒收 {rows['rejected']:,} + 接收 {rows['accepted']:,}；"
+        f"接收 = 入账 {rows['booked']:,} + 暂挂 {rows['held']:,} + 并入 {rows['merged']:,} + 已入账 {rows['known']:,}"
+        f" + 其他月份 {rows['elsewhere']:,}",
+        f"{month}: {rows['in']:,} rows in = {rows['rejected']:,} rejected + {rows['accepted']:,} accepted; "
+        f"accepted = {rows['booked']:,} booked + {rows['held']:,} held + {rows['merged']:,} merged"
+        f" + {rows['known']:,} known + {rows['elsewhere']:,} elsewhere",
+    )
+
+
+def _print_pools(pools: list[dict[str, Any]]) -> None:
+    from fractions import Fraction
+
     from rich.table import Table
 
     from rules.money import yuan_text
 
-    rows = summary["rows"]
-    say(
-        f"{summary['month']}：读入 {rows['rows_in']:,} = 拒收 {rows['rejected']:,} + 入账 {rows['booked']:,}"
-        f" + 暂挂 {rows['held']:,} + 并入 {rows['merged']:,} + 已入账 {rows['known']:,}"
-        f" + 其他月份 {rows['elsewhere']:,}",
-        f"{summary['month']}: {rows['rows_in']:,} rows in = {rows['rejected']:,} rejected + {rows['booked']:,} booked"
-        f" + {rows['held']:,} held + {rows['merged']:,} merged + {rows['known']:,} known"
-        f" + {rows['elsewhere']:,} elsewhere",
-    )
     chinese = language() == "zh"
     names = ("基金池", "病例", "点值", "应付", "扣款", "预付", "质保金") if chinese else (
         "pool", "cases", "value", "payable", "deducted", "paid", "deposit"
@@ -86,17 +104,42 @@ def _print(summary: dict[str, Any]) -> None:
     table = Table()
     for name in names:
         table.add_column(name, justify="left" if name in {"pool", "基金池"} else "right")
-    for pool in summary["pools"]:
+    for pool in pools:
         amounts = [yuan_text(pool[key]) for key in ("payable", "deducted", "paid", "deposit")]
-        table.add_row(pool["pool"], f"{pool['cases']:,}", _value(pool["value"]), *amounts)
+        table.add_row(pool["pool"], f"{pool['cases']:,}", f"{float(Fraction(pool['value'])):.4f}", *amounts)
     console().print(table)
+
+
+def _print_findings(findings: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    lang = language()
+    found = [finding for finding in findings if finding["finding"] != "absent_column"]
+    if found:
+        table = Table(box=None)
+        for title in ("发现", "列或月份", "次数", "说明") if lang == "zh" else ("finding", "of", "count", "what"):
+            table.add_column(title, justify="right" if title in {"count", "次数"} else "left")
+        for finding in found:
+            table.add_row(finding["finding"], finding["subject"], f"{finding['count']:,}", finding[f"message_{lang}"])
+        console().print(table)
+    if absent := [finding["subject"] for finding in findings if finding["finding"] == "absent_column"]:
+        listed = ", ".join(absent)
+        say(f"文件中没有的列（按全部缺失处理）：{listed}", f"columns not in the files, taken as missing: {listed}")
+
+
+def _print_booked(summary: dict[str, Any]) -> None:
+    from rules.money import yuan_text
+
+    version, difference = summary["month_version"], yuan_text(summary["difference"]["payable"])
+    if version > 1:
+        say(
+            f"第 {version} 版：与此前入账的差额 {difference} 元应付，计入 {summary['booked_month']}",
+            f"version {version}: payable differs by {difference} yuan from what was booked before, "
+            f"booked in {summary['booked_month']}",
+        )
+    seconds = "  ".join(f"{name} {value:.2f}" for name, value in summary["seconds"].items())
+    say(f"各阶段秒数：{seconds}", f"seconds by stage: {seconds}")
     say(
         f"已记入 {summary['ledger']}，批次 {summary['batch']}",
         f"booked in {summary['ledger']} as batch {summary['batch']}",
     )
-
-
-def _value(exact: str) -> str:
-    from fractions import Fraction
-
-    return f"{float(Fraction(exact)):.4f}"

@@ -1,7 +1,7 @@
 """What the ledger knows beside the present version of the month that is settled: cases, parts, originals, values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -9,8 +9,11 @@ from functools import cached_property
 import polars as pl
 
 from engine.month_pricing import Originals, Values
+from engine.settlement.contents import digest_of
+from engine.settlement.intake import present_decisions, present_deductions
 from engine.settlement.ledger import Ledger
 from engine.settlement.ledger_cases import priced_cases
+from engine.settlement.states import cleared_years
 
 
 @dataclass(frozen=True)
@@ -22,77 +25,108 @@ class Known:
 
     @cached_property
     def present(self) -> Mapping[str, int]:
-        """Return the batch of each settled month's present version."""
+        """The batch of each settled month's present version."""
         return dict(self.ledger.rows("SELECT month, batch FROM month_batches ORDER BY month").iter_rows())
 
     @property
     def own(self) -> int | None:
-        """Return the batch of the month's own present version, None where it was never settled."""
+        """The batch of the month's own present version, None where there is none."""
         return self.present.get(self.month)
 
     @cached_property
     def others(self) -> str:
-        """Return the batches of the other months' present versions, as a list in SQL."""
+        """The batches of the other months' present versions, as a list in SQL."""
         return ", ".join(str(batch) for month, batch in self.present.items() if month != self.month) or "NULL"
+
+    @cached_property
+    def cleared(self) -> Mapping[int, int]:
+        """The years that a final clearing has closed, and its batch."""
+        return cleared_years(self.ledger)
 
     def seen(self, ids: pl.Series) -> pl.DataFrame:
         """Return case_id and total_charge of those cases that other months hold, as cases or parts of stays."""
         if self.others == "NULL":
             return pl.DataFrame(schema={"case_id": pl.String, "total_charge": pl.Int64})
-        return self._joined(
-            ids.to_frame("case_id"),
-            f"""
+        query = f"""
             SELECT case_id, total_charge FROM asked JOIN ledger_case USING (case_id) WHERE batch IN ({self.others})
             UNION ALL
             SELECT case_id, total_charge FROM asked JOIN ledger_part USING (case_id) WHERE batch IN ({self.others})
-            """,  # noqa: S608
-        )
+        """  # noqa: S608
+        return self._joined(ids.to_frame("case_id"), query).unique("case_id")
 
     def originals(self, refunds: pl.DataFrame) -> Originals:
         """Return the cases of other months that refunds name, and which of them were taken back already."""
         asked = refunds.select(pl.col("original_case_id").alias("case_id"))
-        paid = self._joined(
-            asked,
-            f"SELECT l.* FROM ledger_case AS l SEMI JOIN asked USING (case_id) WHERE batch IN ({self.others})",  # noqa: S608
-        )
-        before = self._joined(
-            asked,
-            f"""
+        query = f"FROM ledger_case SEMI JOIN asked USING (case_id) WHERE batch IN ({self.others})"
+        paid = self._joined(asked, query)
+        query = f"""
             SELECT original_case_id FROM ledger_case SEMI JOIN asked ON original_case_id = asked.case_id
             WHERE sign < 0 AND batch IN ({self.others})
-            """,  # noqa: S608
-        )
-        found = [priced_cases(paid)] if paid.height else []
-        return Originals(paid=found, reversed_before=before["original_case_id"].to_list())
+        """  # noqa: S608
+        before = self._joined(asked, query)["original_case_id"].to_list()
+        return Originals(paid=[priced_cases(paid)] if paid.height else [], reversed_before=before)
 
     def parts(self, stays: pl.Series) -> list[str]:
         """Return the records (JSON) of held parts of stays that no case has taken in yet."""
-        rows = self._joined(
-            stays.to_frame("stay_id"),
-            f"""
+        query = f"""
             SELECT record FROM ledger_part AS p SEMI JOIN asked USING (stay_id)
             WHERE batch IN ({self.others}) AND NOT EXISTS (
                 FROM ledger_case AS c WHERE c.stay_id = p.stay_id AND c.sign > 0 AND c.batch IN ({self.others})
             )
             ORDER BY month, case_id
-            """,  # noqa: S608
-        )
-        return rows["record"].to_list()
+        """  # noqa: S608
+        return self._joined(stays.to_frame("stay_id"), query)["record"].to_list()
+
+    def neighbours(self, stays: pl.DataFrame, days: int) -> pl.DataFrame:
+        """Return stays of the same persons in other months that lie within so many days (person, dates, cancelled)."""
+        asked = stays.select("person_id", "admitted", "discharged")
+        query = f"""
+            SELECT person_id, admitted, discharged, case_id IN (
+                SELECT original_case_id FROM ledger_case WHERE sign < 0 AND batch IN ({self.others})
+            ) AS cancelled
+            FROM ledger_case AS l WHERE sign > 0 AND batch IN ({self.others}) AND EXISTS (
+                FROM asked AS a WHERE a.person_id = l.person_id
+                AND l.discharged >= a.admitted - to_days($days) AND l.admitted <= a.discharged + to_days($days)
+            )
+            ORDER BY case_id
+        """  # noqa: S608
+        return self._joined(asked, query.replace("$days", str(days + 1)))
 
     def values(self) -> Values:
         """Return the point values (fen per point) that other months used in their own month."""
-        rows = self.ledger.rows(
-            f"SELECT pool, v.month, exact FROM ledger_value AS v JOIN ledger_batch AS b USING (batch) "  # noqa: S608
-            f"WHERE v.month = b.month AND batch IN ({self.others})"
-        )
-        return {(pool, month): 100 * Fraction(exact) for pool, month, exact in rows.iter_rows()}
+        query = f"""
+            SELECT pool, v.month, exact FROM ledger_value AS v JOIN ledger_batch AS b USING (batch)
+            WHERE v.month = b.month AND batch IN ({self.others})
+        """  # noqa: S608
+        return {(pool, month): 100 * Fraction(exact) for pool, month, exact in self.ledger.rows(query).iter_rows()}
 
-    def cleared_years(self) -> list[int]:
-        """Return the years that a final clearing has closed."""
-        rows = self.ledger.rows(
-            "SELECT DISTINCT year FROM effective_batches WHERE kind = 'clearing' AND stage = 'final' ORDER BY year"
+    def decisions(self, cases: pl.Series) -> pl.DataFrame:
+        """Return the special-case decisions on some cases."""
+        return present_decisions(self.ledger).filter(pl.col("case_id").is_in(cases.implode()))
+
+    def deductions(self) -> pl.DataFrame:
+        """Return the audit deductions found in the month."""
+        return present_deductions(self.ledger).filter(pl.col("month_found") == self.month)
+
+    def digest(self) -> str:
+        """Return what tells the state of the ledger that the month depends on from any other.
+
+        Earlier months hold originals, parts and neighbours; decisions and deductions act on the month.
+        """
+        earlier = [batch for month, batch in self.present.items() if month < self.month]
+        listed = ", ".join(map(str, earlier)) or "NULL"
+        contents = self.ledger.rows(f"SELECT content FROM ledger_batch WHERE batch IN ({listed}) ORDER BY month")  # noqa: S608
+        decided = self._joined(
+            present_decisions(self.ledger),
+            f"FROM asked WHERE case_id IN (SELECT case_id FROM ledger_case WHERE batch = {self.own or 0})",  # noqa: S608
         )
-        return rows["year"].to_list()
+        found = (decided.sort("case_id"), self.deductions())
+        return digest_of(contents["content"].to_list(), sorted(self.cleared), *(frame.rows() for frame in found))
+
+    def hashed_with(self) -> Sequence[str | None]:
+        """Return the fingerprints of the keys that hashed the ids of other batches, None for plain ids."""
+        rows = self.ledger.rows("SELECT options FROM effective_batches WHERE kind = 'month' AND options IS NOT NULL")
+        return sorted({json.loads(options).get("hashed_ids") for options in rows["options"]}, key=str)
 
     def _joined(self, asked: pl.DataFrame, query: str) -> pl.DataFrame:
         """Return what a query finds that joins the table `asked`; several threads may ask at once."""
@@ -105,10 +139,9 @@ def read_parts(records: list[str], like: pl.DataFrame) -> pl.DataFrame:
     """Return held parts in the columns of a frame of claims."""
     if not records:
         return like.clear()
-    cells = pl.Series("record", records, dtype=pl.String)
     known = set[str]().union(*(json.loads(record) for record in records))
     struct = pl.Struct({name: dtype for name, dtype in like.schema.items() if name in known})
-    found = cells.str.json_decode(struct).struct.unnest()
+    found = pl.Series("record", records, dtype=pl.String).str.json_decode(struct).struct.unnest()
     return found.select(
         (pl.col(name) if name in found.columns else pl.lit(None).alias(name)).cast(dtype)
         for name, dtype in like.schema.items()

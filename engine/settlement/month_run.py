@@ -1,12 +1,11 @@
 """The settlement of a month: claims read, checked, grouped, priced, settled by hospital, booked in one batch."""
 
-import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,110 +13,125 @@ import polars as pl
 
 from engine.case_groups import CaseGrouper, case_grouper, columns_of
 from engine.cases import COLUMNS
-from engine.claims import CheckPolicy, Claims, open_claims
-from engine.month_pricing import DEDUCTIONS, MonthPricing, dated, given_tables, rules_of
-from engine.provenance import input_files, program_versions
-from engine.settlement.bookings import booked_before, booking_rows
+from engine.claims import Claims, open_claims
+from engine.month_pricing import MonthPricing, dated, rules_of
+from engine.provenance import program_versions
+from engine.settlement.bookings import AMOUNTS, booking_rows, month_of_booking
 from engine.settlement.known import Known, read_parts
-from engine.settlement.ledger import Head, Ledger, open_ledger
+from engine.settlement.ledger import Batch, Head, Ledger, open_ledger
 from engine.settlement.ledger_cases import case_rows
 from engine.settlement.month_claims import MonthClaims, MonthReader
+from engine.settlement.month_findings import Noted, finding_rows, notes_of
+from engine.settlement.month_inputs import SettlementRequest, Tables, batch_digest, files_of, latest, read_tables
 from engine.settlement.policy_rows import kind_rows, pool_rows
-from engine.tables import read_table
-from rules.fault import Text, UserError
+from grouper.fault import Text, UserError
+from rules.payment.case_payment import Given
 from rules.payment.month import Month
 from rules.payment.place import month_text, months
 from rules.payment.special_kinds import needed_columns
 from rules.payment.stays import budget_year, merge_parts
-from rules.policy.model import Rules
 from rules.policy.resolve import Policy, the_one_valid
 from rules.policy.shipped import find_policy
 
 StartProgress = Callable[[int | None], Callable[[int], None]]
-
-
-@dataclass(frozen=True)
-class SettlementRequest:
-    """What a run is asked to do. month: year × 100 + month; scheme overrides the policy's."""
-
-    claims: Sequence[Path]
-    policies: Sequence[str | Path]
-    month: int
-    ledger: Path
-    scheme: str | None = None
-    column_map: str | Path | None = None
-    diagnosis_table: Path | None = None
-    procedure_table: Path | None = None
-    fee_lines: Path | None = None
-    decisions: Path | None = None
-    deductions: Path | None = None
-    book_in: int | None = None
-    hash_key: bytes | None = None
-    by: str | None = None
-    checks: CheckPolicy = field(default_factory=CheckPolicy)
+PIECE = 200_000
+"""Cases that are written at once: bounds what their copy for the ledger takes."""
 
 
 def settle(request: SettlementRequest, start_progress: StartProgress | None = None) -> dict[str, Any]:
     """Settle a month into a ledger, which is made where there is none. Returns the summary.
 
-    `start_progress` is told the number of rows, where that is known, and returns what is told the rows done. Raises
-    UserError for bad input and CannotWriteError for bad output; the ledger has the whole batch or nothing of it.
+    The same batch again changes nothing. `start_progress` is told the number of rows, where that is known, and returns
+    what is told the rows done. Raises UserError for bad input and CannotWriteError for bad output; the ledger has the
+    whole batch or nothing of it.
     """
     policies = [find_policy(name) for name in request.policies]
-    with open_ledger(request.ledger, create=True) as ledger:
-        return MonthRun(request, policies, ledger).run(start_progress)
+    rules_of(policies, request.month)
+    with _ledger_of(request.ledger) as ledger:
+        return _MonthRun(request, policies, ledger).run(start_progress)
+
+
+@contextmanager
+def _ledger_of(path: Path) -> Iterator[Ledger]:
+    """Open the ledger; one that was made for a run that fails goes again."""
+    new = not path.exists()
+    try:
+        with open_ledger(path, create=True) as ledger:
+            yield ledger
+    except BaseException:
+        if new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @dataclass
-class MonthRun:
+class _Result:
+    """What a run has to write."""
+
+    found: MonthClaims
+    held: pl.DataFrame
+    pricing: MonthPricing
+    settled: Month
+    notes: list[Noted]
+
+
+class _MonthRun:
     """One settlement on its way."""
 
-    request: SettlementRequest
-    policies: Sequence[Policy]
-    ledger: Ledger
-
-    def __post_init__(self) -> None:
-        self.month = month_text(self.request.month)
-        self.rules = rules_of(self.policies, self.request.month)
-        self.known = Known(self.ledger, self.month)
+    def __init__(self, request: SettlementRequest, policies: Sequence[Policy], ledger: Ledger) -> None:
+        self.request, self.policies, self.ledger = request, policies, ledger
+        self.month = month_text(request.month)
+        self.rules = rules_of(policies, request.month)
+        self.known = Known(ledger, self.month)
         self.seconds: dict[str, float] = {}
         self._clock = time.perf_counter()
+
+    def run(self, start_progress: StartProgress | None) -> dict[str, Any]:
+        """Settle the month."""
+        wanted = self.request.book_in
+        booked_month = month_of_booking(self.known, None if wanted is None else month_text(wanted))
+        self.refuse_other_ids()
+        claims, groupers = self.open()
+        files = files_of(self.request, claims, self.policies)
+        digest = batch_digest(self.request, files, groupers, self.known)
+        if (own := self.known.own) is not None and self.digest_of(own) == digest:
+            return self.head_of_summary(own) | {"new": False}
+        tables = read_tables(self.request, self.ledger)
+        self.stage("open")
+        found = self.reader(claims, groupers).read(start_progress(claims.row_count) if start_progress else None)
+        self.stage("read and group")
+        result = self.result(found, tables, booked_month)
+        with self.ledger.batch(self.head(result, digest, booked_month), self.request.by) as batch:
+            bookings = self.write(batch, result, groupers, booked_month)
+            for kind, rows in (("decision", tables.decisions), ("deduction", tables.deductions)):
+                batch.write(f"ledger_{kind}", pl.DataFrame() if rows is None else rows)
+            batch.write("ledger_input", pl.DataFrame(files))
+        self.stage("write")
+        return self.summary(batch.number, result, bookings)
 
     def stage(self, name: str) -> None:
         """Book the time since the last stage."""
         now = time.perf_counter()
         self.seconds[name], self._clock = round(now - self._clock, 3), now
 
-    def run(self, start_progress: StartProgress | None) -> dict[str, Any]:
-        """Settle the month."""
-        claims, groupers = self.open()
-        inputs = input_files([source.path for source in claims.sources])
-        self.stage("open")
-        reader = MonthReader(
-            claims, self.request.month, self.rules.date_basis, self.scheme_of, groupers, self.known, self.extra()
-        )
-        found = reader.read(start_progress(claims.row_count) if start_progress else None)
-        self.stage("read and group")
-        cases, held = self.merged(found)
-        pricing = MonthPricing(
-            self.request.month,
-            self.policies,
-            given_tables(self.request.fee_lines, self.request.decisions),
-            self.known.originals,
-            self.known.values(),
-        )
-        priced = pricing.priced(cases)
-        self.stage("price")
-        deductions = None if self.request.deductions is None else read_table(self.request.deductions, DEDUCTIONS)
-        settled = pricing.settled(priced, deductions)
-        self.stage("settle")
-        batch = self.write(found, held, settled, pricing, groupers, inputs)
-        self.stage("write")
-        return self.summary(found, settled, pricing, batch)
+    def refuse_other_ids(self) -> None:
+        """Refuse ids that are hashed otherwise than those of the ledger: no case would be known again."""
+        others = [own for own in self.known.hashed_with() if own != self.request.fingerprint]
+        if others:
+            key = Text("账本中的编号未脱敏", "the ids of this ledger are not hashed")
+            if others[0] is not None:
+                key = Text("账本中的编号是用密钥脱敏的", "the ids of this ledger are hashed by a key")
+            zh, en = "须始终使用同一 --hash-ids 密钥（或都不用）", "use the same --hash-ids key, or none, throughout"
+            raise UserError(Text(f"{self.request.ledger}：{key.zh}；{zh}", f"{self.request.ledger}: {key.en}; {en}"))
+
+    def digest_of(self, batch: int) -> str:
+        """Return the digest of a batch that was made."""
+        return str(self.ledger.rows("SELECT digest FROM ledger_batch WHERE batch = $batch", {"batch": batch}).item())
 
     def open(self) -> tuple[Claims, dict[str, CaseGrouper]]:
         """Open the claims and the groupers of all schemes that the policies name."""
-        names = [self.request.scheme] if self.request.scheme else list(dict.fromkeys(self.schemes()))
+        own = (policy.on(day).rules.scheme for policy in self.policies for day in policy.starts)
+        names = [self.request.scheme] if self.request.scheme else list(dict.fromkeys(own))
         groupers = {name: case_grouper(name) for name in names}
         claims = open_claims(
             self.request.claims,
@@ -131,67 +145,89 @@ class MonthRun:
         )
         return claims, groupers
 
-    def schemes(self) -> list[str]:
-        """Return the schemes that the policies name."""
-        return [policy.on(day).rules.scheme for policy in self.policies for day in policy.starts]
-
     def scheme_of(self, day: date) -> str:
         """Return the scheme of a day."""
         return self.request.scheme or the_one_valid(list(self.policies), day).on(day).rules.scheme
 
     def extra(self) -> list[str]:
         """Return the claim columns that special kinds look at beyond those every case has."""
-        conditions = [
-            kind.when for policy in self.policies for day in policy.starts for kind in policy.on(day).rules.kinds
-        ]
-        wanted = {name for when in conditions for name in needed_columns(when)}
-        return ["diagnoses"] if "diagnoses" in wanted else []
+        kinds = (kind for policy in self.policies for day in policy.starts for kind in policy.on(day).rules.kinds)
+        return ["diagnoses"] if any("diagnoses" in needed_columns(kind.when) for kind in kinds) else []
+
+    def reader(self, claims: Claims, groupers: Mapping[str, CaseGrouper]) -> MonthReader:
+        """Return what reads the claims."""
+        basis = self.rules.date_basis
+        return MonthReader(claims, self.request.month, basis, self.scheme_of, groupers, self.known, self.extra())
+
+    def result(self, found: MonthClaims, tables: Tables, booked_month: str) -> _Result:
+        """Price and settle the claims; their frame is let go on the way."""
+        cases, held = self.merged(found)
+        decisions = latest(self.known.decisions(cases["case_id"]), tables.decisions, ["case_id"])
+        given = Given(fee_lines=tables.fee_lines, decisions=decisions if decisions.height else None)
+        known = self.known
+        pricing = MonthPricing(
+            self.request.month, self.policies, given, known.originals, known.values(), known.neighbours
+        )
+        priced = pricing.priced(cases)
+        del cases
+        self.stage("price")
+        deductions = latest(known.deductions(), tables.deductions, ["case_id", "item", "rule"])
+        settled = pricing.settled(priced, deductions)
+        del priced
+        _check(found.counts, settled)
+        self.stage("settle")
+        return _Result(found, held, pricing, settled, self.notes(found, settled, booked_month))
 
     def merged(self, found: MonthClaims) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the cases that the month books, with their dates for pricing, and the parts that are held."""
-        rows = found.frame
+        rows, found.rows = found.rows, found.rows.clear()
         if not rows.height:
             raise UserError(Text(f"没有 {self.month} 的结算记录", f"there are no claims of {self.month}"))
         last = rows.filter(~pl.col("part_of_stay").fill_null(value=False))
-        before = read_parts(self.known.parts(last["stay_id"]), rows)
-        merged = merge_parts(pl.concat([rows, before]))
-        found.counts["held"] = merged.held.height
-        found.counts["from_ledger"] = before.height
-        found.counts["booked"] = merged.claims.height
-        found.counts["merged"] = rows.height - merged.claims.height - merged.held.height + before.height
+        before = read_parts(self.known.parts(last["stay_id"].drop_nulls()), rows)
+        merged = merge_parts(pl.concat([rows, before]) if before.height else rows)
+        counts = {"held": merged.held.height, "from_ledger": before.height, "booked": merged.claims.height}
+        found.counts.update(
+            counts | {"merged": rows.height + before.height - merged.claims.height - merged.held.height}
+        )
+        found.counts["merged"] -= before.height
         return self.dated(merged.claims), merged.held
 
     def dated(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Add the month that books a case, the one whose value pays it, whether it is late, and its budget year."""
-        basis, month = self.rules.date_basis, self.request.month
-        late = rows["late"]
-        value = pl.repeat(month, rows.height, dtype=pl.Int32, eager=True)
+        basis, late = self.rules.date_basis, rows["late"]
+        booked = pl.repeat(self.request.month, rows.height, dtype=pl.Int32, eager=True)
+        value = booked
         if late.any():
-            value = value.scatter(late.arg_true(), months(rows.filter(late), basis.late_claim_value))
-        cleared = budget_year(rows, basis).is_in(self.known.cleared_years())
-        known = dated(rows.drop("own", "late"), self.rules, pl.repeat(month, rows.height, eager=True), value)
-        prior = pl.when(late & cleared).then(pl.lit("prior_year")).when(late).then(pl.lit("late"))
-        return known.with_columns(prior.otherwise(pl.lit("no")).alias("late"))
+            value = booked.clone().scatter(late.arg_true(), months(rows.filter(late), basis.late_claim_value))
+        cleared = budget_year(rows, basis).is_in(list(self.known.cleared))
+        kind = pl.when(cleared).then(pl.lit("prior_year")).when(late).then(pl.lit("late")).otherwise(pl.lit("no"))
+        return dated(rows.drop("own", "late"), self.rules, booked, value).with_columns(
+            kind.cast(pl.Categorical).alias("late")
+        )
 
-    def write(
-        self,
-        found: MonthClaims,
-        held: pl.DataFrame,
-        settled: Month,
-        pricing: MonthPricing,
-        groupers: Mapping[str, CaseGrouper],
-        inputs: Sequence[Mapping[str, Any]],
-    ) -> int:
-        """Write the batch."""
-        counts = found.counts
-        head = Head(
+    def notes(self, found: MonthClaims, settled: Month, booked_month: str) -> list[Noted]:
+        """Return what the run found beside the checks of claims."""
+        prior = settled.cases.select((pl.col("late") == "prior_year").sum()).item()
+        notes = notes_of(found.counts, found.late, prior)
+        if self.known.own is None and any(month > self.month for month in self.known.present):
+            notes.append(Noted("out_of_order", 1, self.month))
+        if booked_month != self.month:
+            notes.append(Noted("booked_elsewhere", 1, booked_month))
+        return notes
+
+    def head(self, result: _Result, digest: str, booked_month: str) -> Head:
+        """Return what the batch says about itself."""
+        query = "SELECT coalesce(max(version), 0) + 1 AS n FROM ledger_batch WHERE kind = 'month' AND month = $month"
+        counts = result.found.counts
+        return Head(
             kind="month",
-            digest=self.digest(inputs),
+            digest=digest,
             month=self.month,
-            version=self.version(),
-            booked_month=self.month,
+            version=int(self.ledger.rows(query, {"month": self.month}).item()),
+            booked_month=booked_month,
             policy=", ".join(policy.id for policy in self.policies),
-            scheme=", ".join(groupers),
+            scheme=", ".join(result.settled.cases["scheme"].cast(pl.String).unique().sort()),
             scheme_override=self.request.scheme is not None,
             rows_in=counts["rows_in"],
             rejected=counts["rejected"],
@@ -201,86 +237,86 @@ class MonthRun:
             merged=counts["merged"],
             known=counts["known"],
             elsewhere=counts["elsewhere"],
+            options=json.dumps(self.request.options, ensure_ascii=False),
         )
-        names = {code: name for grouper in groupers.values() for code, name in grouper.names.items()}
-        with self.ledger.batch(head, self.request.by) as batch:
-            batch.write("ledger_case", case_rows(settled.cases, names))
-            batch.write("ledger_part", part_rows(held, self.rules))
-            bookings = booking_rows(settled.hospitals, booked_before(self.ledger, self.month), self.month, self.month)
-            batch.write("ledger_booking", bookings)
-            batch.write("ledger_value", value_rows(settled.cases, pricing))
-            first = date(self.request.month // 100, self.request.month % 100, 1)
-            policy = the_one_valid(list(self.policies), first)
-            batch.write("ledger_pool", pool_rows(settled.cases, policy, first))
-            batch.write("ledger_kind", kind_rows(policy.on(first).rules))
-            batch.write("ledger_reject", found.rejects)
-            batch.write("ledger_finding", finding_rows(found))
-            batch.write("ledger_input", pl.DataFrame([{"role": "claims", **row} for row in inputs]))
-            return batch.number
 
-    def version(self) -> int:
-        """Return the number of this version of the month."""
-        query = "SELECT coalesce(max(version), 0) + 1 AS n FROM ledger_batch WHERE kind = 'month' AND month = $month"
-        return int(self.ledger.rows(query, {"month": self.month}).item())
+    def write(
+        self, batch: Batch, result: _Result, groupers: Mapping[str, CaseGrouper], booked_month: str
+    ) -> pl.DataFrame:
+        """Write what the run made; return the bookings."""
+        settled, names = result.settled, {name: grouper.names for name, grouper in groupers.items()}
+        for piece in settled.cases.iter_slices(PIECE):
+            batch.write("ledger_case", case_rows(piece, names))
+        batch.write("ledger_part", self.part_rows(result.held))
+        bookings = booking_rows(settled, self.rules, self.ledger, self.month, booked_month)
+        batch.write("ledger_booking", bookings)
+        batch.write("ledger_value", _value_rows(settled.cases, result.pricing))
+        first = date(self.request.month // 100, self.request.month % 100, 1)
+        batch.write("ledger_pool", pool_rows(settled.cases, the_one_valid(list(self.policies), first), first))
+        batch.write("ledger_kind", kind_rows(self.rules))
+        batch.write("ledger_reject", result.found.rejects)
+        batch.write("ledger_finding", finding_rows(result.found.findings, result.notes))
+        return bookings
 
-    def digest(self, inputs: Sequence[Mapping[str, Any]]) -> str:
-        """Return what tells this batch from others."""
-        said = {"month": self.month, "claims": sorted(row["sha256"] for row in inputs)}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    def part_rows(self, held: pl.DataFrame) -> pl.DataFrame:
+        """Return held parts as rows of ledger_part."""
+        month = pl.Series("month", [month_text(own) for own in held["own"]], pl.String)
+        record = pl.struct(pl.exclude("own", "late")).struct.json_encode().alias("record")
+        return held.select("case_id", "stay_id", "hospital_id", month, "total_charge", record)
 
-    def summary(self, found: MonthClaims, settled: Month, pricing: MonthPricing, batch: int) -> dict[str, Any]:
-        """Return what the run says about itself."""
-        counts = found.counts
-        rows = {
-            name: counts[name] for name in ("rows_in", "rejected", "booked", "held", "merged", "known", "elsewhere")
-        }
-        amounts = ("cases", "charge", "booked", "payable", "deducted", "paid", "deposit", "withheld")
-        pools = settled.hospitals.group_by("pool").agg(pl.len().alias("hospitals"), pl.col(amounts).sum()).sort("pool")
+    def head_of_summary(self, batch: int) -> dict[str, Any]:
+        """Return the part of the summary that says what was settled where."""
         return {
             "version": 1,
             "program": program_versions(),
             "ledger": str(self.request.ledger),
             "batch": batch,
             "month": self.month,
-            "rows": rows,
-            "pools": [row | {"value": str(pricing.values[row["pool"], self.month] / 100)} for row in pools.to_dicts()],
+        }
+
+    def summary(self, batch: int, result: _Result, bookings: pl.DataFrame) -> dict[str, Any]:
+        """Return what the run says about itself; money in fen."""
+        found, settled = result.found, result.settled
+        counts, amounts = found.counts, [name for name in AMOUNTS if name != "points"]
+        rows = {name: counts[name] for name in ("booked", "held", "merged", "known", "elsewhere")}
+        pools = settled.hospitals.group_by("pool").agg(pl.len().alias("hospitals"), pl.col(amounts).sum()).sort("pool")
+        value = {pool.id: result.pricing.values[pool.id, self.month] / 100 for pool in self.rules.pools}
+        findings = finding_rows(found.findings, result.notes)
+        own = self.ledger.rows("FROM ledger_batch WHERE batch = $batch", {"batch": batch}).to_dicts()[0]
+        return self.head_of_summary(batch) | {
+            "new": True,
+            "month_version": own["version"],
+            "booked_month": own["booked_month"],
+            "policy": own["policy"],
+            "scheme": own["scheme"],
+            "rows": {"in": counts["rows_in"], "rejected": counts["rejected"], "accepted": own["accepted"], **rows},
+            "rejected_by_reason": dict(found.rejects.group_by("reason").len().sort("reason").iter_rows()),
+            "pools": [row | {"value": str(value[row["pool"]])} for row in pools.to_dicts()],
+            "difference": {name: int(bookings[name].sum()) for name in amounts},
+            "findings": findings.to_dicts(),
             "seconds": self.seconds,
         }
 
 
-def part_rows(held: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Return held parts as rows of ledger_part."""
-    if not held.height:
-        return held.clear()
-    own = months(held, rules.date_basis.month)
-    return held.select(
-        "case_id",
-        "stay_id",
-        "hospital_id",
-        pl.Series("month", [month_text(month) for month in own]),
-        "total_charge",
-        pl.struct(pl.exclude("own", "late")).struct.json_encode().alias("record"),
-    )
+def _check(counts: Mapping[str, int], settled: Month) -> None:
+    """Prove that no row is lost and that cases add up to their hospitals, before anything is written."""
+    accepted = counts["rows_in"] - counts["rejected"]
+    if accepted != sum(counts[name] for name in ("booked", "held", "merged", "known", "elsewhere")):
+        raise ArithmeticError(dict(counts))
+    keys = pl.col("pool", "hospital_id").cast(pl.String)
+    parts = settled.cases.group_by(keys).agg(pl.col("fund_part").sum().alias("parts"))
+    joined = settled.hospitals.with_columns(keys).join(parts, on=["pool", "hospital_id"], how="left")
+    if not (joined["payable"] == joined["parts"].fill_null(0)).all():
+        raise ArithmeticError(joined.filter(pl.col("payable") != pl.col("parts").fill_null(0)))
 
 
-def value_rows(cases: pl.DataFrame, pricing: MonthPricing) -> pl.DataFrame:
-    """Return the point values that paid the cases as rows of ledger_value."""
+def _value_rows(cases: pl.DataFrame, pricing: MonthPricing) -> pl.DataFrame:
+    """Return the point values that paid the cases as rows of ledger_value; yuan."""
     used = cases.select(pl.col("pool", "value_month").cast(pl.String)).unique().sort("pool", "value_month")
-    rows = []
-    for pool, month in used.iter_rows():
-        if (pool, month) in pricing.values:
-            yuan = Fraction(pricing.values[pool, month], 100)
-            rows.append({"pool": pool, "month": month, "value": f"{float(yuan):.6f}", "exact": str(yuan)})
-    return pl.DataFrame(rows).with_columns(pl.col("value").cast(pl.Decimal(18, 6)))
+    values = {key: pricing.values[key] / 100 for key in used.iter_rows() if key in pricing.values}
+    rows = [(*key, f"{float(value):.6f}", str(value)) for key, value in values.items()]
+    frame = pl.DataFrame(rows, dict.fromkeys(("pool", "month", "value", "exact"), pl.String), orient="row")
+    return frame.with_columns(pl.col("value").cast(pl.Decimal(18, 6)))
 
 
-def finding_rows(found: MonthClaims) -> pl.DataFrame:
-    """Return findings as rows of ledger_finding."""
-    rows = [
-        {
-            "finding": row["name"], "subject": row["column"], "count": row["count"], "message_zh": row["zh"],
-            "message_en": row["en"],
-        }
-        for row in found.findings.to_json()
-    ]  # fmt: skip
-    return pl.DataFrame(rows)
+__all__ = ["SettlementRequest", "settle"]

@@ -66,7 +66,7 @@ def _text(file: str) -> str:
     return (_HERE / file).read_text(encoding="utf-8")
 
 
-def _table(name: str, given: Mapping[str, dict[str, list[str]]]) -> Relation:
+def _table(name: str, given: Mapping[str, dict[str, list[Any]]]) -> Relation:
     columns = {column: Column(*cells) for column, cells in given["columns"].items()}
     return Relation(name, str(given["zh"]), str(given["en"]), columns)
 

@@ -29,7 +29,7 @@ from rules.payment.figures import rounded, start_value
 from rules.payment.item_costs import item_costs, item_scale
 from rules.payment.place import month_text, months, pools, stretches
 from rules.payment.special_case import decided
-from rules.payment.special_kinds import STAYS, TCM, amount_outside, kind_of, stay_gaps
+from rules.payment.special_kinds import STAYS, TCM, amount_outside, days_between_stays, kind_of, stay_gaps
 from rules.payment.tariff import NOTHING, Tariff, arrays
 from rules.policy.kinds import Excluded, OwnFunding
 from rules.policy.model import Rules
@@ -82,9 +82,8 @@ def price_cases(cases: pl.DataFrame, policy: Policy, given: Given | None = None)
 
 
 def with_stays(cases: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """Add the days to the next and since the last stay where a special kind asks for them."""
-    kinds = [kind.when for start in policy.starts for kind in policy.on(start).rules.kinds]
-    asked = any(when.readmitted_within is not None or when.returned_within is not None for when in kinds)
+    """Add the days to the next and since the last stay where a special kind asks for them and they are not known."""
+    asked = days_between_stays(policy) is not None and not set(STAYS) <= set(cases.columns)
     return cases.with_columns(*stay_gaps(cases).get_columns()) if asked else cases
 
 

@@ -8,6 +8,7 @@ from rules.fault import Text, UserError
 from rules.payment.columns import counts, need
 from rules.policy.kinds import Condition, DayBand, FixedPrice, Kind, OtherGroup, PerDiem
 from rules.policy.model import Rules
+from rules.policy.resolve import Policy
 
 LISTS = {
     "payment_kind": "payment_kind",
@@ -163,6 +164,13 @@ def amount_outside(cases: pl.DataFrame, rules: Rules, kind: pl.Series) -> pl.Ser
             )
         raise UserError(faults)
     return found
+
+
+def days_between_stays(policy: Policy) -> int | None:
+    """Return the most days that a policy's kinds look from one stay of a person to the next; None where none does."""
+    conditions = [kind.when for start in policy.starts for kind in policy.on(start).rules.kinds]
+    days = [found for when in conditions for found in (when.readmitted_within, when.returned_within)]
+    return max((found for found in days if found is not None), default=None)
 
 
 def stay_gaps(cases: pl.DataFrame) -> pl.DataFrame:
