@@ -18,6 +18,7 @@ from engine.cli import (
     dip,
     explain,
     group,
+    ledger_entries,
     policy,
     price,
     scheme,
@@ -50,6 +51,7 @@ app.command("statements")(statements.statements)
 app.command("clear")(clear.clear)
 app.command("synth")(synth.synth)
 app.command("sql")(sql.sql)
+app.add_typer(ledger_entries.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(scheme.app, name="scheme")
 app.add_typer(codes.app, name="codes")
