@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.ledger import By, LedgerFile, app, show_table
+from engine.cli.ledger import By, LedgerFile, show_table
+from engine.cli.ledger import app as app
 from engine.cli.options import Json, Lang, language, say
 from engine.cli.screen import print_json
 
