@@ -19,6 +19,7 @@ from engine.cli import (
     explain,
     group,
     ledger_entries,
+    ledger_export,
     policy,
     price,
     scheme,
@@ -51,6 +52,7 @@ app.command("statements")(statements.statements)
 app.command("clear")(clear.clear)
 app.command("synth")(synth.synth)
 app.command("sql")(sql.sql)
+ledger_entries.app.command("export")(ledger_export.export)
 app.add_typer(ledger_entries.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(scheme.app, name="scheme")

@@ -21,6 +21,7 @@ def pool_rows(cases: pl.DataFrame, policy: Policy, day: date) -> pl.DataFrame:
     rows = [
         {
             "pool": pool.id,
+            "kind": rules.kind,
             "name_zh": pool.name.zh,
             "name_en": pool.name.en,
             "unit": pool.point_value.start.unit,
