@@ -18,13 +18,13 @@ from engine.provenance import input_files, program_versions
 from grouper.fault import CannotWriteError, Text, UserError
 from grouper.scheme.pack import Scheme
 from rules.payment.calibration import Calibrated, GroupWeight, calibrate, means_by
-from rules.payment.hospital_coefficient import inversions, level_coefficients
+from rules.payment.hospital_coefficient import inversions, level_coefficients, level_group_coefficients
 from rules.payment.item_costs import item_costs
 from rules.payment.place import place
 from rules.payment.point_value import start_value
 from rules.payment.stays import budget_year, merge_parts, without_refunds
 from rules.payment.trimming import trim
-from rules.payment.weight_adjustment import keep_total, relative_change
+from rules.payment.weight_adjustment import dynamic_adjustment, keep_total, relative_change
 from rules.policy.calibration import Calibration
 from rules.policy.check import load_policy
 from rules.policy.model import Rules
@@ -76,6 +76,8 @@ def run_calibration(request: CalibrationRequest) -> dict[str, Any]:
     rows = _rows(final, history, rules, previous)
     summary = _summary(request, cases, history, rules, measured, final)
     _write(request.out, csv_text(rows))
+    if rows_by_group := _level_group_rows(history, final, rules):
+        _write(request.out.with_name(f"{request.out.stem}-coefficients.csv"), csv_text(rows_by_group))
     _write(request.out.with_suffix(".json"), json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
     return summary
 
@@ -135,10 +137,14 @@ def _previous(request: CalibrationRequest, rules: Rules) -> dict[str, Fraction]:
 
 
 def _adjusted(measured: Calibrated, rule: Calibration, previous: Mapping[str, Fraction]) -> Calibrated:
-    """Return the weights with groups that are not lowered held and the total weight of the base cases kept."""
+    """Return the weights moved from last year's, groups that are not lowered held, the base cases' total kept."""
     floors = {group: previous[group] for group in rule.not_lowered if group in previous}
     weights = {g.group: g.weight for g in measured.groups if g.weight is not None}
-    if not floors:
+    if rule.adjustment is not None and previous:
+        limit = None if rule.adjustment.limit is None else Fraction(rule.adjustment.limit)
+        known = {group: weight for group, weight in previous.items() if group in {g.group for g in measured.groups}}
+        weights = dynamic_adjustment(known, weights, Fraction(rule.adjustment.threshold), limit)
+    elif not floors:
         return measured
     cases = {g.group: g.cases for g in measured.groups}
     return measured.with_weights(keep_total(weights, cases, measured.total, floors))
@@ -157,7 +163,7 @@ def _rows(
     return [
         {
             "group": g.group,
-            name: printed(g.weight, DECIMALS),
+            name: printed(g.weight, rule.decimals),
             "status": g.status,
             "mean_charge": printed_yuan(g.mean),
             **{f"mean_charge_{level}": printed_yuan(by_level.get((g.group, level))) for level in sorted(LEVELS)},
@@ -231,6 +237,22 @@ def _coefficients(cases: pl.DataFrame, weights: Mapping[str, Fraction], rules: R
         "cost_per_weight": _numbers(level_coefficients(known, levels, weights, no_inversion=keep)),
         "inversions": [list(pair) for pair in inversions(free)],
     }
+
+
+def _level_group_rows(history: pl.DataFrame, final: Calibrated, rules: Rules) -> list[dict[str, str]]:
+    """Return coefficients by level and group as a table that a policy may name, none where it asks for none."""
+    rule = rules.calibration
+    if rule is None or rule.level_group_minimum_cases is None:
+        return []
+    weights = {g.group: g.weight for g in final.groups if g.weight is not None}
+    cases = history.filter(pl.col("group").is_in(list(weights)) & pl.col("level").is_in(LEVELS))
+    levels = [level for level in LEVELS if level in set(cases["level"])]
+    by_level = level_coefficients(cases, levels, weights, no_inversion=rule.inversion == "refused")
+    found = level_group_coefficients(cases, by_level, rule.level_group_minimum_cases)
+    return [
+        {"level": level, "group": group, "coefficient": printed(value, rule.decimals)}
+        for (level, group), value in found.items()
+    ] + [{"level": level, "group": "*", "coefficient": printed(f, rule.decimals)} for level, f in by_level.items()]
 
 
 def _start_values(cases: pl.DataFrame, weights: Mapping[str, Fraction], rules: Rules) -> dict[str, str]:

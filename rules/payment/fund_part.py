@@ -95,13 +95,6 @@ def _is(pool: Pool) -> pl.Expr:
 def _extras(rules: Rules) -> tuple[pl.Expr, pl.Expr]:
     """Return the pool's extras in the unit of the standard, and those that are fund money already (fen)."""
     kinds = {item.money for item in rules.separate_items}
-    if len(kinds) > 1:
-        raise UserError(
-            Text(
-                "separate_items 的 money 须一致（total 或 fund），合计后才能分清",
-                "separate_items must all be total or all be fund money: a case carries their sum",
-            )
-        )
     rule, nothing = rules.exclusion, pl.lit(0, pl.Int64)
     extra = nothing if rule is not None and rule.pool == "outside" else pl.col("extra")
     fund = extra if rule is not None and rule.money == "fund" else nothing

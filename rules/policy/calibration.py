@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rules.policy.values import Model, Positive, Share, fault, term
+from rules.policy.values import Amount, Model, Positive, Share, fault, term
 
 
 class Trimming(Model):
@@ -27,6 +27,13 @@ class Trimming(Model):
         return self
 
 
+class Adjustment(Model):
+    """动态调整 between two years: a group moves when it changed beyond a threshold, and then by at most a limit."""
+
+    threshold: Amount = term("变动阈值", "change beyond which a weight moves", "ratio")
+    limit: Positive | None = term("最大变动", "largest change of a weight", "ratio", default=None)
+
+
 class Calibration(Model):
     """Weights from history: years, estimator, trimming, divisor, and what an unstable group takes."""
 
@@ -42,6 +49,11 @@ class Calibration(Model):
     maximum_cv: Positive | None = term("变异系数上限", "largest coefficient of variation", default=None)
     unstable: Literal["parent_mean", "withhold"] = term("不稳定病组", "an unstable group")
     not_lowered: tuple[str, ...] = term("不得下调的病组", "groups whose weight is not lowered", default=())
+    adjustment: Adjustment | None = None
+    decimals: Annotated[int, Field(ge=0, le=8)] = term("权重小数位", "decimals of weights or scores", default=4)
+    level_group_minimum_cases: Annotated[int, Field(ge=1)] | None = term(
+        "等级×病组系数最少病例数", "least cases of a coefficient by level and group", "cases", default=None
+    )
     inversion: Literal["refused", "allowed"] = term("等级倒挂", "inversion between levels", default="refused")
 
     @model_validator(mode="after")

@@ -88,6 +88,22 @@ class Rules(Model):
         return self
 
     @model_validator(mode="after")
+    def _money_of_extras(self) -> "Rules":
+        kinds = {item.money for item in self.separate_items}
+        if len(kinds) > 1:
+            raise fault(
+                "separate_items 的 money 须一致（total 或 fund），合计后才能分清",
+                "separate_items must all be total or all be fund money: a case carries their sum",
+            )
+        extras = kinds | ({self.exclusion.money} if self.exclusion is not None else set())
+        if "total" in extras and any(pool.point_value.start.unit == "fund_yuan" for pool in self.pools):
+            raise fault(
+                'fund_yuan 的点值不知基金支付比例：exclusion、separate_items 须写 money = "fund"',
+                'a value in fund_yuan knows no fund ratio: exclusion and separate_items need money = "fund"',
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tree_of_pools(self) -> "Rules":
         parents = {pool.id: pool.parent for pool in self.pools}
         for pool in self.pools:
