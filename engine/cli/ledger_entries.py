@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.ledger import By, LedgerFile, show_table
-from engine.cli.ledger import app as app
+from engine.cli.ledger import By, LedgerFile, app, show_table
 from engine.cli.options import Json, Lang, language, say
 from engine.cli.screen import print_json
 
 if TYPE_CHECKING:
     from engine.settlement.ledger import BatchKind
+
+__all__ = ["app"]
 
 Note = Annotated[str | None, typer.Option(help="A note; kept in the ledger.")]
 Period = Annotated[str, typer.Argument(help="A month such as 2026-10, or a cleared year such as 2026.")]
