@@ -58,21 +58,44 @@ def apply(reform: Mapping[str, Any], file: Path, find: Find) -> Policy:
 def refuse_strangers(reform: Mapping[str, Any], file: Path) -> None:
     """Refuse unknown and missing keys of a reform file."""
     faults = []
-    for place, table, known, needed in (
-        ("", reform, KEYS, ("id", "title", "baseline", "change")),
-        *(
-            (f"change[{n}].", change, CHANGE_KEYS, ("key", "reference"))
-            for n, change in enumerate(reform.get("change", ()), 1)
-        ),
-    ):
+    changes = reform.get("change", [])
+    if not isinstance(changes, list):
+        raise UserError(at(file, "change", "应为 [[change]]", "[[change]] expected"))
+    places: list[tuple[str, object, tuple[str, ...], tuple[str, ...]]] = [
+        ("", reform, KEYS, ("id", "title", "baseline", "change"))
+    ]
+    places += [(f"change[{n}].", one, CHANGE_KEYS, ("key", "reference")) for n, one in enumerate(changes, 1)]
+    for place, table, known, needed in places:
+        if not isinstance(table, Mapping):
+            faults.append(at(file, place.rstrip("."), "应为表", "must be a table"))
+            continue
         for key in sorted(set(table) - set(known)):
             hint = near(key, known)
             faults.append(at(file, f"{place}{key}", f"未知的键{hint.zh}", f"unknown key{hint.en}"))
         faults += [at(file, f"{place}{key}", "缺少此项", "is missing") for key in needed if key not in table]
+        faults += wrong_types(table, place, file)
         if place and len({"value", "remove"} & set(table)) != 1:
             faults.append(at(file, place.rstrip("."), "须写 value 或 remove", "needs either value or remove"))
     if faults:
         raise UserError(faults)
+
+
+def wrong_types(table: Mapping[str, Any], place: str, file: Path) -> list[Text]:
+    """Return the faults of keys that hold another type than they may."""
+    types: dict[str, tuple[type, Text]] = {
+        **dict.fromkeys(("baseline", "key", "reference"), (str, Text("应为文字", "must be text"))),
+        **dict.fromkeys(("from", "to"), (date, Text("应为日期，如 2026-01-01", "must be a date such as 2026-01-01"))),
+        "documents": (dict, Text("应为表", "must be a table")),
+    }
+    return [
+        at(file, f"{place}{key}", what.zh, what.en)
+        for key, (kind, what) in types.items()
+        if key in table and type(table[key]) is not kind
+    ] + [
+        at(file, f"{place}to", "早于 from", "lies before from")
+        for first, last in [(table.get("from"), table.get("to"))]
+        if type(first) is date and type(last) is date and last < first
+    ]
 
 
 def put(document: dict[str, Any], change: Mapping[str, Any], valid: tuple[date, date], folder: Path) -> None:

@@ -1,9 +1,10 @@
 """The tables a policy names: weights or scores, coefficients, auxiliary sub-types. CSV, UTF-8, beside the policy."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from rules.fault import Text, UserError, at, near
 from rules.policy.cases import CoefficientPart
 from rules.policy.resolve import Policy, Resolved
+from rules.policy.values import PLAIN
 
 KINDS = ("drug", "consumable", "procedure")
 LEVELS = ("1", "2", "3")
@@ -65,18 +67,32 @@ def read_rows(file: Path, required: tuple[str, ...]) -> Iterator[Row]:
         raise UserError(
             at(file, "", f"读不出（须为 UTF-8）：{reason}", f"cannot be read (UTF-8 expected): {reason}")
         ) from None
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        yield from checked_rows(file, reader, required)
+    except csv.Error as error:
+        raise UserError(at(file, str(reader.line_num), f"CSV 写法不对：{error}", f"is no CSV: {error}")) from None
+
+
+def checked_rows(file: Path, reader: "csv.DictReader[str]", required: tuple[str, ...]) -> Iterator[Row]:
+    """Yield the rows; UserError for columns missing or named twice, and for rows with more cells than columns."""
     columns = [name.strip() for name in reader.fieldnames or ()]
-    missing = [name for name in required if name not in columns]
-    if missing:
-        hints = [near(name, columns) for name in missing]
-        raise UserError(
-            [
-                at(file, "1", f"缺少列 {m}{h.zh}", f"column {m} is missing{h.en}")
-                for m, h in zip(missing, hints, strict=True)
-            ]
-        )
+    faults = [
+        at(file, "1", f"缺少列 {name}{hint.zh}", f"column {name} is missing{hint.en}")
+        for name in required
+        if name not in columns and (hint := near(name, columns)) is not None
+    ]
+    faults += [
+        at(file, "1", f"列 {name} 出现不止一次", f"column {name} appears more than once")
+        for name in sorted({name for name in columns if name and columns.count(name) > 1})
+    ]
+    if faults:
+        raise UserError(faults)
     for number, cells in enumerate(reader, start=2):
+        if any(cells.get(None) or ()):  # cells beyond the columns stand under None
+            zh = f"格数多于 {len(columns)} 列：数字中不要写千位逗号"
+            en = f"has more cells than the {len(columns)} columns: no commas within numbers"
+            raise UserError(at(file, str(number), zh, en))
         yield Row(file, number, {key.strip(): (value or "").strip() for key, value in cells.items() if key})
 
 
@@ -91,11 +107,8 @@ class Numbers:
         text = row.cells.get(column, "")
         if not text:
             return None
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            number = Decimal("nan")
-        if not number.is_finite() or number < 0 or (positive and not number):
+        number = Decimal(text) if PLAIN.fullmatch(text) else Decimal(-1)
+        if number < 0 or (positive and not number):
             self.faults.append(
                 row.fault(column, f"{text!r} 不是正的十进制数", f"{text!r} is not a positive decimal number")
             )

@@ -265,3 +265,24 @@ def test_documents_are_never_changed_by_checking() -> None:
     copy = toml(first)
     checked(first, Path("x.toml"))
     assert toml(first) == copy
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("baseline = 5", "baseline: must be text"),
+        ("change = 5", "change: [[change]] expected"),
+        ("change = [5]", "change[1]: must be a table"),
+        ("documents = 5", "documents: must be a table"),
+        ('[[change]]\nkey = 5\nvalue = 1\nreference = "illustrative"', "change[1].key: must be text"),
+        ('[[change]]\nkey = "month"\nfrom = "2026"\nvalue = 1', "change[1].from: must be a date such as 2026-01-01"),
+        ('[[change]]\nkey = "month"\nfrom = 2026-05-01\nto = 2026-01-01\nvalue = 1', "change[1].to: lies before from"),
+    ],
+)
+def test_reforms_of_the_wrong_types(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "reform.toml"
+    baseline = "" if "baseline" in text else 'baseline = "example-drg"\n'
+    file.write_text(f'{baseline}id = "x"\ntitle = {{ zh = "甲", en = "x" }}\n{text}\n', "utf-8")
+    with pytest.raises(UserError) as caught:
+        find_policy(file)
+    assert message in caught.value.text("en")
