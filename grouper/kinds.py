@@ -1,5 +1,6 @@
 """Both kinds of scheme behind one door: DRG schemes and DIP directories."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +10,7 @@ from grouper.dip.directory import Directory, load_directory
 from grouper.drg import answer as drg
 from grouper.drg.reference import Record
 from grouper.explanation import Explanation
-from grouper.fault import Text
+from grouper.fault import Text, UserError
 from grouper.scheme.pack import Scheme, find_pack, load_scheme, pack_kind
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from grouper.columns import CodeNotes, CodeReader
+    from grouper.scheme.check import Finding
+    from grouper.scheme.difference import Difference
 
 AnyScheme = Scheme | Directory
 REASONS: dict[str, Text] = {**dip.REASONS, **drg.REASONS}
@@ -106,3 +109,46 @@ def explain(scheme: AnyScheme, record: Record) -> Explanation[drg.CaseGroup] | E
     from grouper.drg.explain import explain_case as explain_drg
 
     return explain_drg(scheme, record)
+
+
+def figures(scheme: AnyScheme) -> dict[str, tuple[Text, int]]:
+    """Return the figures of a scheme by name, each with what it counts."""
+    if isinstance(scheme, Directory):
+        from grouper.dip.figures import LABELS
+        from grouper.dip.figures import figures as count_directory
+
+        return {name: (LABELS[name], count) for name, count in asdict(count_directory(scheme)).items()}
+    from grouper.scheme.figures import LABELS as SCHEME_LABELS
+    from grouper.scheme.figures import figures as count_scheme
+
+    return {name: (SCHEME_LABELS[name], count) for name, count in asdict(count_scheme(scheme)).items()}
+
+
+def check(scheme: AnyScheme) -> "list[Finding]":
+    """Return the kinds of inconsistency that occur in a scheme."""
+    if isinstance(scheme, Directory):
+        from grouper.dip.check import check as check_directory
+
+        return check_directory(scheme)
+    from grouper.scheme.check import check as check_scheme
+
+    return check_scheme(scheme)
+
+
+def difference(a: AnyScheme, b: AnyScheme) -> "Difference":
+    """Return what changes from scheme `a` to scheme `b`. Raises UserError where they are not of one kind."""
+    if isinstance(a, Directory) and isinstance(b, Directory):
+        from grouper.dip.difference import difference as of_directories
+
+        return of_directories(a, b)
+    if isinstance(a, Scheme) and isinstance(b, Scheme):
+        from grouper.scheme.difference import difference as of_schemes
+
+        return of_schemes(a, b)
+    raise UserError(
+        Text(
+            f"{a.id} 与 {b.id} 一为 DRG 方案、一为 DIP 目录，不能逐条比较；可用 drgdip group --compare 对照病例",
+            f"{a.id} and {b.id}: a DRG scheme and a DIP directory have no rows in common to compare; "
+            "drgdip group --compare shows where cases go",
+        )
+    )

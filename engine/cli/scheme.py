@@ -13,7 +13,7 @@ from engine.cli.screen import console, print_json
 from grouper.fault import Text
 
 if TYPE_CHECKING:
-    from grouper.scheme.pack import Scheme
+    from grouper.kinds import AnyScheme
 
 app = typer.Typer(help="Grouping schemes: list, show, check, import, export, diff.", no_args_is_help=True)
 
@@ -27,10 +27,10 @@ FIRST = 10
 @app.command("list")
 def list_schemes(lang: Lang = "", as_json: Json = False) -> None:
     """List the schemes that come with the program."""
-    from grouper.scheme.figures import figures
-    from grouper.scheme.pack import load_scheme, shipped
+    from grouper.kinds import figures, load
+    from grouper.scheme.pack import shipped
 
-    schemes = [load_scheme(name) for name in shipped()]
+    schemes = [load(name) for name in shipped()]
     if as_json:
         print_json([_described(scheme) for scheme in schemes])
         return
@@ -39,24 +39,24 @@ def list_schemes(lang: Lang = "", as_json: Json = False) -> None:
         head, counted = scheme.head, figures(scheme)
         name = Text(head.name.zh, head.name.en).text(lang)
         valid = f"{head.valid.start} – {head.valid.end or ''}"
-        rows.append((scheme.id, name, valid, counted.mdc, counted.adrg_groups, counted.drg_groups))
-    titles = Text("编号 名称 有效期 MDC ADRG DRG", "scheme name valid MDC ADRG DRG")
+        counts = [counted[key][1] if key in counted else "" for key in ("mdc", "adrg_groups", "drg_groups", "groups")]
+        rows.append((scheme.id, name, valid, *counts))
+    titles = Text("编号 名称 有效期 MDC ADRG DRG DIP病种", "scheme name valid MDC ADRG DRG DIP-groups")
     _print_table(titles.text(lang), rows)
 
 
 @app.command()
 def show(scheme: SchemeName, lang: Lang = "", as_json: Json = False, every: All = False) -> None:
     """Show where a scheme comes from, its figures, and its changes with their reasons."""
-    from grouper.scheme.figures import LABELS
-    from grouper.scheme.pack import load_scheme
+    from grouper.kinds import figures, load
 
-    loaded = load_scheme(scheme)
+    loaded = load(scheme)
     described = _described(loaded)
     if as_json:
         print_json(described)
         return
     rows = [(key, value) for key, value in described["head"].items()]
-    rows += [(LABELS[name].text(lang), count) for name, count in described["figures"].items()]
+    rows += [(label.text(lang), count) for label, count in figures(loaded).values()]
     _print_table(Text("项目 内容", "item value").text(lang), [*rows, ("digest", loaded.digest)])
     lines = [
         f"{change['table']} {change['action']} {' '.join(change['row'].values())}: {change['reason']}"
@@ -68,10 +68,10 @@ def show(scheme: SchemeName, lang: Lang = "", as_json: Json = False, every: All 
 @app.command()
 def check(scheme: SchemeName, lang: Lang = "", as_json: Json = False) -> None:
     """Check a scheme for lists and rules that disagree with each other."""
-    from grouper.scheme.check import check as check_scheme
-    from grouper.scheme.pack import load_scheme
+    from grouper.kinds import check as check_scheme
+    from grouper.kinds import load
 
-    findings = check_scheme(load_scheme(scheme))
+    findings = check_scheme(load(scheme))
     if as_json:
         print_json([asdict(finding) | {"text": finding.text._asdict()} for finding in findings])
         return
@@ -131,10 +131,10 @@ def export_workbook(
 @app.command()
 def diff(a: SchemeName, b: SchemeName, lang: Lang = "", as_json: Json = False, every: All = False) -> None:
     """Say which rules, groups, sets and complications differ from scheme A to scheme B."""
-    from grouper.scheme.difference import CHANGES, difference
-    from grouper.scheme.pack import load_scheme
+    from grouper.kinds import difference, load
+    from grouper.scheme.difference import CHANGES
 
-    found = difference(load_scheme(a), load_scheme(b))
+    found = difference(load(a), load(b))
     if as_json:
         print_json(found.as_json())
         return
@@ -145,21 +145,21 @@ def diff(a: SchemeName, b: SchemeName, lang: Lang = "", as_json: Json = False, e
         _print_lines(lines, lang, every)
 
 
-def _described(scheme: "Scheme") -> dict[str, Any]:
-    from grouper.scheme.figures import figures
-    from grouper.scheme.tables import COLUMNS
+def _described(scheme: "AnyScheme") -> dict[str, Any]:
+    from grouper.kinds import figures
 
     changes = [
         {
             "table": table,
             "action": action,
-            "row": {column: row.values[column] for column in COLUMNS[table] if row.values[column]},
+            "row": {column: cell for column, cell in row.values.items() if cell and column not in {"action", "reason"}},
             "reason": reason,
         }
         for table, action, row, reason in scheme.changes
     ]
+    counts = {name: count for name, (_, count) in figures(scheme).items()}
     head = scheme.head.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {"head": head, "digest": scheme.digest, "figures": asdict(figures(scheme)), "changes": changes}
+    return {"head": head, "digest": scheme.digest, "figures": counts, "changes": changes}
 
 
 def _print_table(titles: str, rows: Iterable[Sequence[object]]) -> None:

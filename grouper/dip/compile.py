@@ -18,6 +18,7 @@ from grouper.columns import MISSING, Int32
 from grouper.dip import kernel as k
 from grouper.dip.cells import BASE, CATEGORY, SUBCATEGORY, Expression, procedure_names
 from grouper.dip.directory import CASE_CLASSES, Directory, GroupRow, Tie, procedure_sets
+from grouper.dip.ties import settled_by_table, split_ties
 
 _TIES: dict[Tie, int] = {
     "specificity": k.SPECIFICITY,
@@ -259,7 +260,7 @@ class _Lists:
         self._class_of, self._classes = _classes(
             diagnoses.codes, directory.named_diagnoses, self._own_rows, [every, ()]
         )
-        self._rank = self._ranks()
+        self._rank = settled_by_table(directory)
 
     def _own_rows(self, diagnosis: str) -> tuple[tuple[GroupRow, int], ...]:
         """Return the rows that name a main diagnosis."""
@@ -277,18 +278,6 @@ class _Lists:
             yield from (self._anywhere + code for part in parts for code in members[number[part.codes]])
         else:
             yield k.CLASS_ANCHOR + _CLASSES[row.case_class] if row.case_class else k.WHATEVER
-
-    def _ranks(self) -> dict[tuple[int, int], int]:
-        """Return the rank of each row and specificity: equal where only the record can tell rows apart."""
-        static, _ = split_ties(self._directory)
-        order, sequences = self._directory.head.order, self._directory.head.switches.in_sequence
-        keys: dict[tuple[int, int], tuple[Any, ...]] = {}
-        for rows in self._classes:
-            for row, specificity in rows:
-                ties = ("sequence",) if order[row.entry] in sequences else static
-                keys[row.sequence, specificity] = (row.entry, *(_static(tie, row, specificity) for tie in ties))
-        ranks = {key: rank for rank, key in enumerate(sorted(set(keys.values())))}
-        return {row: ranks[key] for row, key in keys.items()}
 
     def tables(self) -> dict[str, Any]:
         """Return the lists as arrays."""
@@ -327,28 +316,6 @@ class _Lists:
             for anchor in self._anchors[row.code]:
                 found.setdefault(anchor, []).append(entry)
         return found
-
-
-def split_ties(directory: Directory) -> tuple[tuple[Tie, ...], tuple[Tie, ...]]:
-    """Return the ties that the table alone can break, as far as they come first, and those that need the record."""
-    switches = directory.head.switches
-    ties: tuple[Tie, ...] = (*switches.ties, "sequence")
-    by_record = {"matched", "exact", "first_procedure", "mean_cost"}
-    if switches.parts == "any" or switches.related_and == "tighter":
-        by_record.add("parts")
-    first = next((at for at, tie in enumerate(ties) if tie in by_record or tie == "sequence"), 0)
-    return (ties[: first + 1], ()) if ties[first] == "sequence" else (ties[:first], ties[first:])
-
-
-def _static(tie: Tie, row: GroupRow, specificity: int) -> Any:  # noqa: ANN401  (whatever compares)
-    if tie == "specificity":
-        return -specificity
-    if tie == "parts":
-        asked = (expression[0] for expression in (row.related, row.procedures) if expression)
-        return -sum(part.needed for conjunction in asked for part in conjunction)
-    if tie == "score":
-        return -row.score if row.score is not None else 1
-    return row.sequence
 
 
 def _row_tables(directory: Directory, sets: _Sets) -> dict[str, Any]:

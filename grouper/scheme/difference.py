@@ -5,7 +5,7 @@ is moved when it changed places with another, not when rows before it came or we
 the one most like it, whatever their numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
@@ -161,10 +161,15 @@ def _fields(old: RuleRow, new: RuleRow, *, moved: bool) -> Iterator[FieldDiffere
         yield FieldDifference("order", str(old.order), str(new.order))
 
 
-def _moved(before: tuple[RuleRow, ...], after: tuple[RuleRow, ...]) -> set[str]:
+def _moved(before: tuple[RuleRow, ...], after: tuple[RuleRow, ...]) -> frozenset[str]:
     """Return the rows of both scopes that do not keep their place among each other."""
-    both = {row.code for row in before} & {row.code for row in after}
-    old, new = ([row.code for row in rows if row.code in both] for rows in (before, after))
+    return moved_places([row.code for row in before], [row.code for row in after])
+
+
+def moved_places(before: Sequence[str], after: Sequence[str]) -> frozenset[str]:
+    """Return the codes of both lists that do not keep their place among each other."""
+    both = frozenset(before) & frozenset(after)
+    old, new = ([code for code in codes if code in both] for codes in (before, after))
     blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
     return both - {code for block in blocks for code in old[block.a : block.a + block.size]}
 

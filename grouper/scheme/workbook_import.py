@@ -4,11 +4,7 @@ The six sheets are those of 《按病组(DRG)付费3.0版分组方案配置信�
 imported, it gives the same scheme again: the same tables, the same digest.
 """
 
-import csv
-import json
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from grouper.codes import fold
-from grouper.fault import CannotWriteError, Text, UserError
+from grouper.fault import Text, UserError
 from grouper.scheme.pack import PACKS, Scheme, SchemeHead, build, load_scheme
-from grouper.scheme.tables import COLUMNS, KEYS, OPTIONAL, Table, Tables, apply_changes, read_tables
+from grouper.scheme.pack_writing import refuse_occupied, write_pack
+from grouper.scheme.tables import DRG_LAYOUT, KEYS, OPTIONAL, Table, Tables, apply_changes, read_tables
 from grouper.scheme.workbook_sheets import LAYOUTS, SCHEME_SHEET, Remark, SheetRow, Workbook, squeeze
 
 NATIONAL = "chs-drg-3.0"
@@ -43,10 +40,7 @@ def import_workbook(path: Path, folder: Path, like: str | Path = NATIONAL) -> Im
     What a workbook without the sheet 方案 does not say (required fields, which newborn weight, code lists, validity) is
     taken from the scheme `like` and remarked. Raises UserError with every fault: sheet, row, header, place in a rule.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            Text(f"{folder} 已存在且不为空，未作改动", f"{folder} exists and is not empty; nothing was changed")
-        )
+    refuse_occupied(folder)
     model, national = load_scheme(like), load_scheme(NATIONAL)
     book = Workbook(path)
     tables = {name: _table(book, name, model) for name in LAYOUTS}
@@ -59,7 +53,8 @@ def import_workbook(path: Path, folder: Path, like: str | Path = NATIONAL) -> Im
     amended = _amend(book, tables) if is_national else tables
     build(head, amended, (), book.faults)
     _raise(book.faults)
-    _write_pack(folder, head, tables, with_amendments=amended is not tables)
+    amendments = [PACKS / NATIONAL / "exclusions.changes.csv"] if amended is not tables else []
+    write_pack(folder, head, tables, DRG_LAYOUT, amendments)
     return Import(load_scheme(folder), book.counts, tuple(book.remarks))
 
 
@@ -179,35 +174,3 @@ def _amend(book: Workbook, tables: Tables) -> Tables:
 
 def _folded(table: Table) -> dict[str, set[str]]:
     return {key: set(map(fold, row.values["codes"].split())) for key, row in table.items()}
-
-
-def _write_pack(folder: Path, head: SchemeHead, tables: Tables, *, with_amendments: bool) -> None:
-    """Write a pack beside the folder and move it there when it is whole."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            pack = Path(scratch) / folder.name
-            pack.mkdir()
-            (pack / "scheme.toml").write_text(_toml(head), encoding="utf-8")
-            for name, table in tables.items():
-                if table or name not in OPTIONAL:
-                    with (pack / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-                        writer = csv.DictWriter(file, COLUMNS[name], lineterminator="\n")
-                        writer.writeheader()
-                        writer.writerows(row.values for row in table.values())
-            if with_amendments:
-                shutil.copy(PACKS / NATIONAL / "exclusions.changes.csv", pack)
-            pack.replace(folder)
-    except OSError as error:
-        raise CannotWriteError(Text(f"{folder}：无法写入：{error}", f"{folder}: cannot be written: {error}")) from error
-
-
-def _toml(head: SchemeHead) -> str:
-    data = head.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in data.items())
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_toml_value(inner)}' for key, inner in value.items())} }}"
-    return json.dumps(value, ensure_ascii=False)

@@ -26,6 +26,8 @@ REMARKS = {
     "end_row": Text("表尾标记行已略去", "end mark left out"),
     "repeated": Text("同一集合中重复的编码，照原样保留", "code repeated in its set, kept as it is"),
     "assumed": Text("工作簿没有的项目，已设定，请核对", "not in the workbook, assumed: please check"),
+    "filled": Text("合并单元格留下的空白已按上一行填写", "blank left by merged cells, filled from the row above"),
+    "unread": Text("无法读取，已略去", "could not be read, left out"),
     "amendment": Text("工作簿遗漏的内容，已补充", "missing from the workbook, added"),
 }
 """Kinds of remarks on a workbook."""
@@ -47,10 +49,14 @@ class Remark(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A sheet's name and the headers under which each column of its table may stand, the usual one first."""
+    """A sheet's name and the headers under which each column of its table may stand, the usual one first.
+
+    Columns that are `optional` may have no header.
+    """
 
     sheet: str
     headers: Mapping[str, tuple[str, ...]]
+    optional: frozenset[str] = frozenset()
 
 
 LAYOUTS = {
@@ -113,6 +119,11 @@ class Workbook:
             raise UserError(fault) from error
         self._sheets = {_plain(name): name for name in self._reader.sheet_names}
 
+    @property
+    def sheet_names(self) -> list[str]:
+        """The names of its sheets, in their order."""
+        return list(self._reader.sheet_names)
+
     def has(self, layout: Layout) -> bool:
         """Whether the workbook has the sheet."""
         return _plain(layout.sheet) in self._sheets
@@ -142,7 +153,7 @@ class Workbook:
         rows = []
         for number, line in enumerate(cells[header_row + 1 :], start=header_row + 2):
             if any(line[at] and line[at].strip() for at in columns.values()):
-                cells_of = {name: line[at] or "" for name, at in columns.items()}
+                cells_of = dict.fromkeys(layout.headers, "") | {name: line[at] or "" for name, at in columns.items()}
                 rows.append(SheetRow(place, number, self._cleaned(layout, number, cells_of)))
         self.counts[layout.sheet] = len(rows)
         return rows
@@ -159,7 +170,11 @@ class Workbook:
                     columns[column] = at
             if len(columns) > len(best[1]):
                 best = number, columns
-        missing = [headers for column, headers in layout.headers.items() if column not in best[1]]
+        missing = [
+            headers
+            for column, headers in layout.headers.items()
+            if column not in best[1] and column not in layout.optional
+        ]
         if not missing:
             return best
         there = [clean(cell) for cell in (cells[best[0]] if cells else ()) if cell]

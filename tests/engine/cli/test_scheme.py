@@ -37,11 +37,12 @@ def drgdip(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 def test_list(drgdip: Command) -> None:
     english, chinese = drgdip("list", "--lang", "en"), drgdip("list", "--lang", "zh")
-    for scheme in ("beijing-drg-2022", "chs-drg-1.1", "chs-drg-2.0", "chs-drg-3.0"):
+    for scheme in ("beijing-drg-2022", "chs-drg-1.1", "chs-drg-2.0", "chs-drg-3.0", "dip-3.0"):
         assert scheme in english
         assert scheme in chinese
     assert "有效期" in chinese
-    assert [scheme["figures"]["drg_groups"] for scheme in drgdip.data("list")] == [696, 628, 634, 825]
+    figures = [scheme["figures"] for scheme in drgdip.data("list")]
+    assert [counts.get("drg_groups") or counts["groups"] for counts in figures][:5] == [696, 628, 634, 825, 5_125]
 
 
 def test_show(drgdip: Command) -> None:
