@@ -63,7 +63,7 @@ C1 = case("c1", "H1", "2026-10", date(2026, 10, 1), 9000, 10000)
 C2 = case("c2", "H2", "2026-10", date(2026, 10, 2), 21000, 20000, weight=Decimal(2), group_code="A23", person_id="p2")
 C3 = case("c3", "H1", "2026-10", date(2026, 10, 15), 40000, 25000, case_class="high", person_id=C1["person_id"])
 C4 = case("c4", "H2", "2026-10", date(2026, 10, 31), 2000, 2000, case_class="low", person_id="p2")
-C5 = case("c5", "H1", "2026-11", date(2026, 11, 2), 10000, 10000, person_id=C1["person_id"])
+C5 = case("c5", "H1", "2026-11", date(2026, 11, 2), 10000, 10000, person_id=C1["person_id"], stay_id="stay of c5")
 R1 = case(
     "r1", "H1", "2026-11", date(2026, 10, 1), -9000, -10000, sign=-1, refund=True, original_case_id="c1",
     value_month="2026-10", person_id=C1["person_id"],
@@ -110,6 +110,8 @@ def write_month(ledger: Ledger, month: str, version: int, booked_in: str, cases:
         batch.write("ledger_pool", pl.DataFrame([POOL]))
         value = {"pool": "employee", "month": month, "value": Decimal(100), "exact": "100"}
         batch.write("ledger_value", pl.DataFrame([value]))
+        batch.write("ledger_part", pl.DataFrame([part(f"{month} {n}", stay, month) for n, stay in enumerate(HELD)]))
+        batch.write("ledger_kind", pl.DataFrame([KIND]))
         batch.write("ledger_reject", pl.DataFrame({"file": ["a.csv"], "row": [7], "reason": [f"bad in {version}"]}))
         batch.write("ledger_finding", pl.DataFrame({"finding": ["odd"], "subject": ["age"], "count": [version]}))
         return batch.number
@@ -119,6 +121,19 @@ POOL = {
     "pool": "employee", "name_zh": "职工", "name_en": "employees", "unit": "charge_yuan", "style": "ratio",
     "prepayment_ratio": "0.90", "deposit": "withheld_part",
 }  # fmt: skip
+
+
+KIND = {"special_kind": "per_diem", "name_zh": "床日", "name_en": "per diem"}
+HELD = ("stay of c5", "unfinished")
+"""Stays that October and November hold parts of; c5 finishes the first."""
+
+
+def part(name: str, stay: str, month: str) -> Row:
+    """A held part of a stay."""
+    record = '{"person_id": "person of a part"}'
+    return {
+        "case_id": name, "stay_id": stay, "hospital_id": "H1", "month": month, "total_charge": 1_00, "record": record,
+    }  # fmt: skip
 
 
 def write_rows(ledger: Ledger, head: Head, rows: Mapping[str, list[Row]]) -> int:

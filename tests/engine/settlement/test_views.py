@@ -228,6 +228,15 @@ def test_pools_and_values(ledger: Ledger) -> None:
     ]
 
 
+def test_special_kinds_have_names(ledger: Ledger) -> None:
+    assert found(ledger, "FROM special_kinds") == [("per_diem", "床日", "per diem")]
+
+
+def test_parts_are_held_until_their_stay_is_a_case(ledger: Ledger) -> None:
+    held = found(ledger, "SELECT case_id, stay_id, total_charge FROM held_parts ORDER BY case_id")
+    assert held == [("2026-10 1", "unfinished", Decimal("1.00")), ("2026-11 1", "unfinished", Decimal("1.00"))]
+
+
 def test_views_are_made_anew_only_where_they_differ(tmp_path: Path) -> None:
     from engine.settlement.ledger import open_ledger
 
