@@ -104,24 +104,31 @@ class Measured:
         """The sums of each group before trimming."""
         return {group: total(years) for (group,), years in yearly_sums(self.history, "group").items()}
 
-    @property
+    @cached_property
     def before(self) -> Variation:
         """Variation under the base directory."""
         national = yearly_sums(self.setting.grouped(self.chosen.national), "group")
         return _variation([total(years) for years in national.values()])
 
-    @property
+    @cached_property
     def after(self) -> Variation:
         """Variation under the measured directory, before trimming."""
         return _variation(self.untrimmed.values())
 
-    def level_means(self, *, newest: bool = False) -> Means:
-        """Return the mean charge (fen) of each group and level, of all years or of the newest."""
-        cases = self.kept.filter(pl.col("year") == self.setting.years[-1]) if newest else self.kept
-        return means_by(cases, self._untrimmed_rule, "level")
+    @cached_property
+    def level_means(self) -> Means:
+        """The mean charge (fen) of each group and level, of all years."""
+        return means_by(self.kept, self._untrimmed_rule, "level")
 
+    @cached_property
+    def last_year_means(self) -> Means:
+        """The mean charge (fen) of each group and level in the newest year."""
+        newest = self.kept.filter(pl.col("year") == self.setting.years[-1])
+        return means_by(newest, self._untrimmed_rule, "level")
+
+    @cached_property
     def kind_means(self) -> dict[str, Means]:
-        """Return the mean drugs, consumables and procedures of each group (fen), where the policy asks for them."""
+        """Mean drugs, consumables and procedures of each group (fen), where the policy asks for them."""
         alike = self.kept.with_columns(pl.lit("").alias("all"))
         return {
             kind: means_by(alike, self._untrimmed_rule, "all", f"fee_{kind}")

@@ -18,7 +18,7 @@ import polars as pl
 from engine.dip_cases import DipCases, Int32, UInt8
 from engine.dip_procedures import UNKNOWN, CleanedProcedures, clean, main_diagnoses
 from grouper.dip import kernel as k
-from grouper.dip.directory import ANY, CASE_CLASSES, LAYOUT, Directory, DirectoryHead, build
+from grouper.dip.directory import ANY, CASE_CLASSES, GROUP_KINDS, LAYOUT, Directory, DirectoryHead, build
 from grouper.fault import Text, UserError
 from grouper.scheme.tables import Row
 from rules.payment.directory import OwnGroup, least_cases, own_groups
@@ -89,7 +89,7 @@ class GroupChoice:
     own: list[OwnGroup] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     rare: Rare = field(default_factory=Rare)
-    _last: tuple[list[tuple[str, ...]], Int32] | None = None
+    _last: tuple[list[tuple[str, str]], Int32] | None = None
 
     def find_threshold(self) -> None:
         """Find how many cases make a core group. Raises UserError of the rules where no group has so many."""
@@ -165,6 +165,7 @@ class GroupChoice:
         """Take over the national groups with cases enough, entry by entry, so that what falls may land further down."""
         for row in self.base.tables["groups"].values():
             self._add("national", self.threshold, row.values)
+        self._last = self._state, self._in_base[0]
         entries = {row.code: row.entry for row in self.directory().groups}
         for entry in sorted(set(entries.values())):
             self._settle({code for code, at in entries.items() if at == entry}, once=True)
@@ -188,10 +189,15 @@ class GroupChoice:
 
     def _grouped_as_it_stands(self) -> Int32:
         """Return the row of each base case; what was found for the same rows is kept."""
-        state = [tuple(cells.values()) for cells in self.rows.values()]
-        if self._last is None or self._last[0] != state:
-            self._last = state, self._grouped(self.directory())[0]
+        if self._last is None or self._last[0] != self._state:
+            self._last = self._state, self._grouped(self.directory())[0]
         return self._last[1]
+
+    @property
+    def _state(self) -> list[tuple[str, str]]:
+        """What decides the groups: the rows, and their kinds where the order of evaluation asks for kinds."""
+        by_kind = any(kind in entry.split() for entry in self.head.order for kind in GROUP_KINDS)
+        return [(code, cells["kind"] if by_kind else "") for code, cells in self.rows.items()]
 
     def _left(self) -> Bools:
         """Return which base cases no group takes though their diagnosis may be grouped."""

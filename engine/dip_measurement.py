@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -104,6 +104,9 @@ def measure(request: MeasurementRequest) -> Measured:
     )
     choice = GroupChoice(setting.cases, base, setting.head, rule, history)
     _refuse_bad_cases(setting, choice)
+    if setting.sub_types is None:
+        setting = replace(setting, cases=setting.cases.without_ids())
+        choice.cases = setting.cases
     choice.choose()
     chosen = choice.chosen()
     figures = calibrated(setting, chosen)
@@ -143,8 +146,10 @@ def _parameters(request: MeasurementRequest, rules: Rules) -> tuple[DirectoryMea
 
 
 def _base(request: MeasurementRequest) -> Directory:
-    """Return the base directory, with the classes of procedures that were given."""
+    """Return the base directory with the classes of procedures that were given, and without a blank group."""
     base = load_directory(request.directory)
+    switches = base.head.switches.model_copy(update={"blank_group": ""})
+    base = replace(base, head=base.head.model_copy(update={"switches": switches}))
     if request.procedure_classes is None:
         return base
     path, faults = request.procedure_classes, list[Text]()
@@ -181,7 +186,6 @@ def _head(
             "compiled": f"Measured by drgdip dip measure from claims of {years[0]}-{years[-1]} on {base.id}.",
             "base": base.id if request.directory in shipped("dip") else None,
             "order": order if kept else BY_KIND_AND_CLASS,
-            "switches": base.head.switches.model_copy(update={"blank_group": ""}),
         }
     )
 

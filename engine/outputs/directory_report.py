@@ -1,6 +1,7 @@
 """The report of a measured DIP directory: one workbook with what an official looks at before it is published."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -69,6 +70,8 @@ def write_report(measured: Measured, path: Path, lang: str) -> None:
     """Write the workbook. Raises CannotWriteError."""
     try:
         with xlsxwriter.Workbook(str(path), {"in_memory": True}) as workbook:
+            # Without a clock the same measurement gives the same bytes.
+            workbook.set_properties({"created": datetime(measured.setting.years[-1] + 1, 1, 1)})  # noqa: DTZ001
             _Report(measured, workbook, lang).write()
     except XlsxFileError as error:
         raise cannot_write(path, error) from error

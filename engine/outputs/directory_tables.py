@@ -57,8 +57,7 @@ def _value(value: Any) -> str:  # noqa: ANN401 (whatever a head holds)
 
 def score_rows(measured: Measured) -> list[dict[str, str]]:
     """Return the table of scores: what a policy reads first, then what an official looks at."""
-    by_level, last_year, kinds = measured.level_means(), measured.level_means(newest=True), measured.kind_means()
-    levels = sorted(LEVELS)
+    by_level, last_year, levels = measured.level_means, measured.last_year_means, sorted(LEVELS)
     return [
         {
             "group": group.group,
@@ -67,7 +66,10 @@ def score_rows(measured: Measured) -> list[dict[str, str]]:
             "mean_charge": printed_yuan(group.mean),
             **{f"mean_charge_{level}": printed_yuan(by_level.get((group.group, level))) for level in levels},
             **{f"last_year_mean_{level}": printed_yuan(last_year.get((group.group, level))) for level in levels},
-            **{f"mean_{kind}": printed_yuan(means.get((group.group, ""))) for kind, means in kinds.items()},
+            **{
+                f"mean_{kind}": printed_yuan(means.get((group.group, "")))
+                for kind, means in measured.kind_means.items()
+            },
             **_information(measured, group),
         }
         for group in measured.calibrated.groups

@@ -71,7 +71,7 @@ def split(rows: Sequence[tuple[int, list[str]]], raised_by: str = "0.10", cases:
 
 def test_related_procedure_earns_its_group_from_ten_percent() -> None:
     # KA-20: 28,033 → 28,849 is +2.91 %, → 44,003 is +56.97 %
-    plain = [(28_033_00, [])] * 2
+    plain: list[tuple[int, list[str]]] = [(28_033_00, [])] * 2
     assert split([*plain, *[(28_849_00, ["X"])] * 2]) == []
     assert split([*plain, *[(44_003_00, ["X"])] * 2]) == [("A", "X", 2)]
     assert split([(100, []), (100, []), (110, ["X"]), (110, ["X"])]) == [("A", "X", 2)]
@@ -98,7 +98,13 @@ def test_order_of_the_cases_splits_nothing_else(rows: list[tuple[int, list[str]]
 
 
 def primary_care(cases: Sequence[Row], listed: Sequence[str] = (), **changes: object) -> dict[str, str | None]:
-    plain = {"candidates": "all", "cases": 3, "maximum_cv": "0.7", "levels": ["1", "2"], "share_over": "0.5"}
+    plain: dict[str, object] = {
+        "candidates": "all",
+        "cases": 3,
+        "maximum_cv": "0.7",
+        "levels": ["1", "2"],
+        "share_over": "0.5",
+    }
     levels: dict[str, dict[str, int]] = {}
     for group, level, *_ in cases:
         of = levels.setdefault(group, {})
