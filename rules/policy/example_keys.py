@@ -175,6 +175,7 @@ POOL_EXPECTED = keys(
     value=("amount", "点值", "point value: start where fixed, otherwise what the money gives"),
 )
 MONTH_EXPECTED = keys(
+    standard=("amount", "支付标准", "sum of the payment standards: points × value"),
     payable=("amount", "应付", "payable"),
     prepaid=("amount", "预付", "paid for the month"),
     deposit=("amount", "质保金", "deposit"),

@@ -88,8 +88,11 @@ def month_answers(rules: Rules, pool: Pool, given: Given, policy: Policy) -> Ans
     if standard is None and (points := given.number("points")) is not None:
         value = given.number("value")
         standard = points * (start_value(pool, given.month(policy), rules.money.value) if value is None else value)
-    if standard is not None and (charge := given.number("charge")) is not None:
-        found["formula_result"] = round_fen(standard, rules.money.step, rules.money.mode) - int(charge)
+    if standard is not None:
+        whole = round_fen(standard, rules.money.step, rules.money.mode)
+        found["standard"] = whole
+        if (charge := given.number("charge")) is not None:
+            found["formula_result"] = whole - int(charge)
     if payable is None and standard is not None:
         payable = payable_of(rules, pool, given, standard)
     if payable is None:

@@ -77,6 +77,9 @@ def worked(folder: Path, given: str, expected: str, *changes: str) -> list[str]:
         # what others pay is no part of the ratio style; 0.7 × 700,000
         ('{ standard = "700000.00", others_paid = "9.00", fund_ratio = "0.7" }', '{ payable = "490000.00" }', []),
         ('{ points = "1000", fund_ratio = "0.7" }', '{ payable = "7000.00" }', []),
+        # KA-28: 0.4527 × 6,495.34 = 2,940.4404
+        ('{ points = "0.4527", value = "6495.34", charge = "66789.00" }',
+         '{ standard = "2940.44", formula_result = "-63848.56" }', []),
         ('{ standard = "700.00" }', '{ payable = "700.00", prepaid = "665.00" }', [POOLS % "fund_yuan"]),
         # 1,000 points at 10 and 1,500 for the robot, less 2,000 that the patient pays; caps 1.1 × 8,000 and 1.1 × 500
         (('{ weight = "1", coefficient = "10", charge = "10500.00", separate_quantity = 1, patient_paid = "2000.00", '
