@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from grouper.columns import CodeNotes, CodeReader
+    from grouper.dip.workbook_import import Import as DirectoryImport
     from grouper.scheme.check import Finding
     from grouper.scheme.difference import Difference
+    from grouper.scheme.workbook_import import Import as SchemeImport
 
 AnyScheme = Scheme | Directory
 REASONS: dict[str, Text] = {**dip.REASONS, **drg.REASONS}
@@ -152,3 +154,21 @@ def difference(a: AnyScheme, b: AnyScheme) -> "Difference":
             "drgdip group --compare shows where cases go",
         )
     )
+
+
+def import_workbook(
+    workbook: Path, folder: Path, like: str | None = None, column_map: Path | None = None
+) -> "SchemeImport | DirectoryImport":
+    """Read a workbook into a new pack: with a column map, of DIP 3.0, or of a DRG scheme, as its sheets show.
+
+    Raises UserError with every fault; the pack is written whole or not at all.
+    """
+    from grouper.dip.mapped_import import import_mapped
+    from grouper.dip.workbook_import import NATIONAL, import_directory, is_directory_workbook
+    from grouper.scheme import workbook_import as of_scheme
+
+    if column_map is not None:
+        return import_mapped(workbook, folder, column_map)
+    if is_directory_workbook(workbook):
+        return import_directory(workbook, folder, like or NATIONAL)
+    return of_scheme.import_workbook(workbook, folder, like or of_scheme.NATIONAL)

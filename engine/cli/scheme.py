@@ -86,17 +86,24 @@ def import_workbook(
     workbook: Annotated[Path, typer.Argument(metavar="WORKBOOK.xlsx", help="The official workbook, or an export.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder of the new pack; must not exist.")],
     like: Annotated[
-        str, typer.Option("--like", metavar="SCHEME", help="Scheme from which what the workbook does not say is taken.")
-    ] = "chs-drg-3.0",
+        str | None,
+        typer.Option("--like", metavar="SCHEME", help="Scheme from which what the workbook does not say is taken."),
+    ] = None,
+    column_map: Annotated[
+        Path | None, typer.Option("--map", metavar="MAP.toml", help="Column map of a city's own DIP directory.")
+    ] = None,
     lang: Lang = "",
     as_json: Json = False,
     every: All = False,
 ) -> None:
-    """Read the official workbook into a new pack, and report what was read and mended."""
-    from grouper.scheme.workbook_import import import_workbook as read
+    """Read a workbook into a new pack, and report what was read, mended and left out.
+
+    The official workbook of a DRG scheme or of DIP 3.0, an exported scheme, or with --map a city's own DIP directory.
+    """
+    from grouper.kinds import import_workbook as read
     from grouper.scheme.workbook_sheets import REMARKS
 
-    result = read(workbook, out, like)
+    result = read(workbook, out, like, column_map)
     remarks = [remark._asdict() for remark in result.remarks]
     if as_json:
         print_json({"folder": str(out), "digest": result.scheme.digest, "rows": dict(result.rows), "remarks": remarks})
