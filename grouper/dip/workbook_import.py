@@ -47,7 +47,7 @@ _RULES = {"保守": "conservative", "不可作为主要": "not_main", "可作为
 """Words of the rules of excluded procedures, the first that occurs."""
 _DIAGNOSIS = re.compile(r"[A-Z]\d\d(?:\.[0-9xX][0-9A-Za-z.+*]*)?")
 _KEY = re.compile(rf"([A-Z]\d\d)\s*[-－—~～至]\s*([A-Z]\d\d)|({_DIAGNOSIS.pattern})")
-_PROCEDURE = re.compile(r"\d\d\.[0-9x]+")
+_PROCEDURE = re.compile(r"\d\d\.[0-9A-Za-z]+")
 _DAYS = re.compile(r"天龄\s*[<＜]\s*(\d+)")
 _WEIGHT = re.compile(r"体重\s*(\d+)\s*[-－—~～至]\s*(\d+)")
 
