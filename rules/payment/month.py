@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from rules.fault import Text, UserError
 from rules.money import round_fen
 from rules.payment.deductions import deducted_by
 from rules.payment.fund_part import (
@@ -28,6 +29,7 @@ from rules.payment.fund_part import (
     with_fund_columns,
 )
 from rules.payment.fund_split import split_over_funds
+from rules.payment.place import unknown_pools
 from rules.payment.point_value import Limits, PoolMoney, floating_value
 from rules.payment.prepayment import prepay
 from rules.policy.model import Rules
@@ -165,7 +167,10 @@ def _deducted(rules: Rules, deductions: pl.DataFrame | None) -> dict[Key, int]:
     rule = rules.clearing.deductions
     if rule is None or rule.acts != "month" or deductions is None:
         return {}
-    return deducted_by(deductions, "pool", "month_found", "hospital_id")
+    found = deducted_by(deductions, "pool", "month_found", "hospital_id")
+    if faults := unknown_pools((key[0] for key in found), rules, Text("扣款表", "the table of deductions")):
+        raise UserError(faults)
+    return found
 
 
 def _hospital_rows(

@@ -1,9 +1,11 @@
 """Where a case belongs: its pool, its month, and the stretch of days whose rules pay it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 
-from rules.fault import Text, UserError
+from rules.fault import Text, UserError, near
 from rules.payment.columns import need, refuse_empty
 from rules.policy.model import Rules
 from rules.policy.resolve import Policy
@@ -94,6 +96,18 @@ def pools(cases: pl.DataFrame, rules: Rules) -> pl.Series:
         ]
         raise UserError(faults)
     return indices
+
+
+def unknown_pools(named: Iterable[str], rules: Rules, what: Text) -> list[Text]:
+    """Return a fault for every pool that a table or a result names and the policy does not have."""
+    known = {pool.id for pool in rules.pools}
+    return [
+        Text(
+            f"{what.zh}中的基金池 {name!r} 不在政策中{near(name, known).zh}",
+            f"{what.en} names pool {name!r}, which the policy does not have{near(name, known).en}",
+        )
+        for name in sorted(set(named) - known)
+    ]
 
 
 def regions(cases: pl.DataFrame, rules: Rules) -> list[str]:

@@ -28,6 +28,7 @@ from rules.payment.fund_part import (
     value_ratio,
     with_fund_columns,
 )
+from rules.payment.place import unknown_pools
 from rules.payment.point_value import Gap, Limits, PointValue, PoolMoney, base_share, close_gap, elastic_value
 from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.model import Rules
@@ -36,6 +37,17 @@ from rules.policy.pools import Capped, ElasticCost, ElasticSeverity, ElasticVolu
 Hospital = tuple[str, str]
 FixedShare = Callable[[str], Fraction]
 YEAR_KEYS = ("pool", "hospital_id", "value_month", "group")
+
+
+TABLES = {
+    "months": Text("医院月", "the hospital-months"),
+    "deductions": Text("扣款表", "the table of deductions"),
+    "control": Text("总控扣款", "the total-control deductions"),
+    "advanced": Text("预付金与周转金表", "the table of advances"),
+    "vbp": Text("集采结余留用表", "the table of procurement retention"),
+    "lines": Text("单独结算项目表", "the table of separately settled items"),
+}
+"""Tables of money by pool and hospital that a clearing takes."""
 
 
 class Paid(NamedTuple):
@@ -67,10 +79,11 @@ class YearInputs:
 
     def hospitals(self, pool: str) -> set[str]:
         """Return the hospitals of a pool that money is known of, with or without cases."""
-        tables: tuple[Mapping[Hospital, object], ...] = (
-            self.months, self.deductions, self.control, self.advanced, self.vbp, self.lines
-        )  # fmt: skip
-        return {hospital for table in tables for own, hospital in table if own == pool}
+        return {hospital for _, table in self.tables() for own, hospital in table if own == pool}
+
+    def tables(self) -> list[tuple[Text, Mapping[Hospital, object]]]:
+        """Return the tables of money by pool and hospital, each with its name."""
+        return [(what, getattr(self, name)) for name, what in TABLES.items()]
 
 
 class Share(NamedTuple):
@@ -130,6 +143,12 @@ def added(parts: Iterable[Mapping[Key, Sums]]) -> dict[Key, Sums]:
 
 def year_points(sums: Mapping[Key, Sums], rules: Rules, inputs: YearInputs) -> dict[str, PoolPoints]:
     """Return each pool's points, money outside points and final value from the sums of the year's cases."""
+    faults = unknown_pools((key[0] for key in sums), rules, Text("计付结果", "the priced cases"))
+    for what, table in inputs.tables():
+        faults += unknown_pools((key[0] for key in table), rules, what)
+    faults += unknown_pools(inputs.pool_lines, rules, TABLES["lines"])
+    if faults:
+        raise UserError(faults)
     return {pool.id: _pool_points(pool, rules, inputs, sums) for pool in rules.pools if pool.id in inputs.budgets}
 
 

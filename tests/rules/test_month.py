@@ -269,6 +269,8 @@ def test_deductions_come_off_the_month_that_found_them_once() -> None:
     plain = settle_month(case_rows(2), policy, VALUES).hospitals.to_dicts()[0]
     found = settle_month(case_rows(2), policy, VALUES, counted(table, rule)).hospitals.to_dicts()[0]
     assert (found["deducted"], found["paid"], found["payable"]) == (1000, plain["paid"] - 1000, plain["payable"])
+    with pytest.raises(UserError, match="names pool 'rural', which the policy does not have"):
+        settle_month(case_rows(2), policy, VALUES, table.with_columns(pl.lit("rural").alias("pool")))
     with pytest.raises(UserError) as caught:
         counted(
             pl.concat(

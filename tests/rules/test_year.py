@@ -101,6 +101,21 @@ def test_money_outside_points_comes_off_first() -> None:
     assert found.cleared.hospitals[0].amount == 130_000
 
 
+def test_money_of_a_pool_that_the_policy_does_not_have_is_never_dropped() -> None:
+    inputs = YearInputs(
+        budgets(140_000), deductions={("employe", "H1"): 5}, pool_lines={"rural": (Line(Text("异地", "away"), 7),)}
+    )
+    with pytest.raises(UserError) as caught:
+        cleared(grouped(case_rows(1)), rules(STYLES[0]), inputs)
+    assert [fault.en for fault in caught.value.faults] == [
+        "the table of deductions names pool 'employe', which the policy does not have; did you mean employee?",
+        (
+            "the table of separately settled items names pool 'rural', which the policy does not have; "
+            "known: employee, resident"
+        ),
+    ]
+
+
 def test_a_fixed_value_pays_the_months_own_values_and_returns_the_rest() -> None:
     value = {"method": "fixed", "start": {"value": "10", "unit": "fund_yuan"}, "months": {"2026-11": "11"}}
     policy = rules(STYLES[0], pools=pools_with(value))
