@@ -60,6 +60,7 @@ def _all(
         yield _finding("unknown_institution", table, strangers, ["institution"])
     yield _finding("unmapped_product", "winning", winning.join(products, on="product", how="anti"), ["product"])
     yield _finding("bid_not_winning", "agreed", agreed.join(winning, on=["batch", "bid"], how="anti"), ["batch", "bid"])
+    yield _finding("product_in_two_agreements", "agreed", _twice(agreed, winning), ["institution", "product"])
     yield _finding(
         "winner_changed_inside_month", "winning", _changes(winning, products), ["region", "generic", "month"]
     )

@@ -24,7 +24,7 @@ WARNINGS = {
     ),
     "retention_unexplained": Text(
         "留用额超过以约定量为基数所能得到的最大值（基数大于约定量，或降幅更深）",
-        "more is retained than base = agreed quantity can give: the base is larger than the agreement, or the cut deeper",
+        "more is retained than the agreed quantity as base can give: the base is larger, or the cut deeper",
     ),
 }
 """Every warning by name."""
@@ -41,7 +41,7 @@ class Warned(NamedTuple):
 
 def total(parts: Sequence[Exact]) -> Fraction:
     """Return the sum of parts."""
-    return sum(map(Fraction, parts), Fraction())
+    return sum((Fraction(part) for part in parts), Fraction())
 
 
 def share(part: Exact, whole: Exact) -> Fraction:
@@ -109,11 +109,11 @@ def cumulative_counts(varieties: Iterable[tuple[str, int]], official: Mapping[st
 
 
 def rounds(packs: Iterable[Pack]) -> list[Warned]:
-    """Return the warnings over the facts of packs of national rounds, in order of opening."""
+    """Return the warnings over the facts of packs, in order of opening; rounds that repeat others count nothing new."""
     facts = sorted(
         (pack.facts.opened, str(pack.batch), pack.facts)
         for pack in packs
-        if pack.facts is not None and pack.facts.opened is not None and pack.facts.varieties is not None
+        if pack.facts is not None and pack.facts.opened is not None and pack.facts.repeats is None
     )
     counts = [(batch, one.varieties or 0) for _, batch, one in facts]
     return cumulative_counts(counts, {batch: one.cumulative for _, batch, one in facts if one.cumulative is not None})

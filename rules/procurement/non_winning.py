@@ -32,6 +32,17 @@ def is_high(rule: NonWinning) -> pl.Expr:
     return millionths("price") * MILLION > millionths("winning_price") * whole(_scaled(rule.most_of_winning))
 
 
+def may_be_listed(rule: NonWinning) -> pl.Expr:
+    """Return which winners that do not supply a region may be listed there at `price`: batch 9 on.
+
+    Columns, yuan for one unit: price, own_winning_price, highest_winning_price (of the variety); either bound will do.
+    """
+    if rule.listed_up_to is None:
+        raise UserError(Text("规则未写 listed_up_to", "the rule has no listed_up_to"))
+    own = millionths("own_winning_price") * whole(_scaled(rule.listed_up_to))
+    return (millionths("price") * MILLION <= own) | (millionths("price") <= millionths("highest_winning_price"))
+
+
 def shares(lines: pl.DataFrame, rule: NonWinning) -> pl.DataFrame:
     """Return each institution's non-winning shares of a variety's volume, and whether high prices exceed the limit.
 

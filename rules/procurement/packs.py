@@ -46,7 +46,6 @@ def find_pack(name: str | Path) -> Pack:
     raise UserError(at(name, "", f"没有这个参数包{hint.zh}", f"there is no such parameter pack{hint.en}"))
 
 
-@cache
 def load_pack(file: Path) -> Pack:
     """Read and check a pack. UserError carries every fault of it, each with file and key path."""
     document = read_document(file)

@@ -188,10 +188,11 @@ class Progress(Rule):
 
 
 class NonWinning(Rule):
-    """非中选产品: which prices are appropriate, and the largest share of high-priced purchases."""
+    """非中选产品: which prices are appropriate or may be listed, and the largest share of high-priced purchases."""
 
     rule: Literal["non_winning"]
     most_of_winning: Positive | None = term("不高于中选价", "× the winning price", "ratio", default=None)
+    listed_up_to: Positive | None = term("可挂网价", "may be listed: × own winning price", "ratio", default=None)
     high_share: Share | None = term("高价采购占比上限", "most of the variety's volume at a high price", default=None)
 
 
@@ -279,6 +280,7 @@ class Facts(Model):
     """Published facts of a batch, for look-up and cross-checks."""
 
     opened: date | None = term("开标", "opened", default=None)
+    repeats: str | None = term("续采批次", "round whose varieties are bought again", default=None)
     varieties: int | None = term("中选品种数", "varieties won", default=None)
     varieties_offered: int | None = term("采购品种数", "varieties offered", default=None)
     products: int | None = term("中选产品数", "products won", default=None)
