@@ -94,11 +94,7 @@ def kind_of(cases: pl.DataFrame, rules: Rules, *, at_clearing: bool) -> pl.Serie
             columns = sorted(needed_columns(kind.when) - set(STAYS) - set(TCM))
             need(cases, columns, f"特殊类型 {kind.id} ", f"special kind {kind.id}")
             found = pl.when(takes(kind)).then(pl.lit(n, pl.Int8)).otherwise(found)
-    return (
-        cases.select(found.alias("kind")).to_series()
-        if rules.kinds
-        else pl.repeat(-1, cases.height, dtype=pl.Int8, eager=True)
-    )
+    return cases.with_columns(found.alias("kind"))["kind"]
 
 
 def fixed_price(rule: FixedPrice) -> pl.Expr:

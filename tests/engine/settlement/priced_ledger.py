@@ -32,11 +32,20 @@ def price_month(city: Path, month: int, **changes: object) -> Path:
     return city / str(month)
 
 
-def book(ledger: Ledger, folder: Path, month: str, booked_in: str | None = None, version: int = 1) -> int:
-    """Book a priced month as a batch, less what was booked of it before."""
+def book(
+    ledger: Ledger,
+    folder: Path,
+    month: str,
+    booked_in: str | None = None,
+    version: int = 1,
+    year: int | None = None,
+) -> int:
+    """Book a priced month as a batch, less what was booked of it before; `year`: whose clearing settles it."""
     cases = pl.read_parquet(folder / "priced.parquet")
     hospitals = pl.read_parquet(folder / "hospital_months.parquet")
-    rows = differences(ledger, hospitals, month).with_columns(pl.lit(booked_in or month).alias("booked_month"))
+    rows = differences(ledger, hospitals, month).with_columns(
+        pl.lit(booked_in or month).alias("booked_month"), pl.lit(year, pl.Int32).alias("year")
+    )
     head = Head(
         "month",
         f"{month} {version}",
