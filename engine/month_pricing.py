@@ -131,7 +131,8 @@ class MonthPricing:
     def _booked(self, here: pl.DataFrame, refunds: pl.DataFrame, others: Originals) -> pl.DataFrame:
         """Price the month's cases and reverse what its refunds name."""
         paid = [self._paid(here)] if here.height else []
-        return pl.concat([*paid, *([self._reversed(refunds, paid, others)] if refunds.height else [])])
+        parts = [*paid, *([self._reversed(refunds, paid, others)] if refunds.height else [])]
+        return parts[0] if len(parts) == 1 else pl.concat(parts, rechunk=True)
 
     def _with_stays(self, here: pl.DataFrame, refunds: pl.DataFrame) -> pl.DataFrame:
         """Mark the cases that refunds take back, and add the gaps between stays where a special kind asks for them.
@@ -211,7 +212,8 @@ class MonthPricing:
         The refund of an earlier year's case is an adjustment of that year, at what the case was paid.
         """
         taken_back = -pl.col("fund_part").alias("fixed_part")
-        found = [*own, *(named(before, refunds).with_columns(taken_back) for before in others.paid)]
+        found = [named(paid, refunds) for paid in own]
+        found += [named(before, refunds).with_columns(taken_back) for before in others.paid]
         if others.unpriced is not None:
             known = [case for frame in found for case in frame["case_id"]]
             rest = others.unpriced.filter(~pl.col("case_id").is_in(known))

@@ -103,12 +103,13 @@ def _by_year(settled: Month, rules: Rules, year: int) -> pl.DataFrame:
 
     What a hospital month rounds once stays with its own year: the parts are those of the other years' cases.
     """
-    other = (pl.col("budget_year") != year) & (pl.col("late").cast(pl.String) != "prior_year")
-    apart = settled.cases.filter(other)
+    cases = settled.cases
+    apart = (cases["budget_year"] != year) & (cases["late"] != "prior_year")
     whole = _with_points(settled.hospitals).with_columns(pl.lit(None, pl.Int32).alias("year"))
-    if not apart.height:
+    if not apart.any():
         return whole
-    parts = pl.concat(_part(own, rules, int(str(of))) for (of,), own in apart.group_by("budget_year"))
+    years = cases.filter(apart).group_by("budget_year")
+    parts = pl.concat(_part(own, rules, int(str(of))) for (of,), own in years)
     rest = pl.concat([whole, parts.with_columns(-pl.col(AMOUNTS), pl.lit(None, pl.Int32).alias("year"))])
     return pl.concat([rest.group_by(KEYS).agg(pl.col(AMOUNTS).sum()), parts])
 

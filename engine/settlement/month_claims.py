@@ -75,8 +75,9 @@ class MonthReader:
             found.late.update(piece.late)
             if progress is not None:
                 progress(piece.counts["rows_in"])
-        found.rows = pl.concat([frame for frame in rows if frame.height] or rows[:1])
+        found.rows = pl.concat([frame for frame in rows if frame.height] or rows[:1], rechunk=True)
         found.rejects = pl.concat(rejects)
+        pa.default_memory_pool().release_unused()  # of the chunks that were read: what follows needs it
         return found
 
     @cached_property

@@ -183,14 +183,13 @@ class _MonthRun:
         rows, found.rows = found.rows, found.rows.clear()
         if not rows.height:
             raise UserError(Text(f"没有 {self.month} 的结算记录", f"there are no claims of {self.month}"))
-        last = rows.filter(~pl.col("part_of_stay").fill_null(value=False))
-        before = read_parts(self.known.parts(last["stay_id"].drop_nulls()), rows)
+        last = rows["stay_id"].filter(~rows["part_of_stay"].fill_null(value=False)).drop_nulls()
+        before, height = read_parts(self.known.parts(last), rows), rows.height
         merged = merge_parts(pl.concat([rows, before]) if before.height else rows)
-        counts = {"held": merged.held.height, "from_ledger": before.height, "booked": merged.claims.height}
-        found.counts.update(
-            counts | {"merged": rows.height + before.height - merged.claims.height - merged.held.height}
-        )
-        found.counts["merged"] -= before.height
+        del rows
+        booked, held = merged.claims.height, merged.held.height
+        left = height + before.height - booked - held
+        found.counts.update(held=held, from_ledger=before.height, booked=booked, merged=left - before.height)
         return self.dated(merged.claims), merged.held
 
     def dated(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -208,8 +207,7 @@ class _MonthRun:
 
     def notes(self, found: MonthClaims, settled: Month, booked_month: str) -> list[Noted]:
         """Return what the run found beside the checks of claims."""
-        prior = settled.cases.select((pl.col("late") == "prior_year").sum()).item()
-        notes = notes_of(found.counts, found.late, prior)
+        notes = notes_of(found.counts, found.late, int((settled.cases["late"] == "prior_year").sum()))
         if self.known.own is None and any(month > self.month for month in self.known.present):
             notes.append(Noted("out_of_order", 1, self.month))
         if booked_month != self.month:
@@ -303,16 +301,16 @@ def _check(counts: Mapping[str, int], settled: Month) -> None:
     accepted = counts["rows_in"] - counts["rejected"]
     if accepted != sum(counts[name] for name in ("booked", "held", "merged", "known", "elsewhere")):
         raise ArithmeticError(dict(counts))
+    parts = settled.cases.group_by("pool", "hospital_id").agg(pl.col("fund_part").sum().alias("parts"))
     keys = pl.col("pool", "hospital_id").cast(pl.String)
-    parts = settled.cases.group_by(keys).agg(pl.col("fund_part").sum().alias("parts"))
-    joined = settled.hospitals.with_columns(keys).join(parts, on=["pool", "hospital_id"], how="left")
+    joined = settled.hospitals.with_columns(keys).join(parts.with_columns(keys), on=["pool", "hospital_id"], how="left")
     if not (joined["payable"] == joined["parts"].fill_null(0)).all():
         raise ArithmeticError(joined.filter(pl.col("payable") != pl.col("parts").fill_null(0)))
 
 
 def _value_rows(cases: pl.DataFrame, pricing: MonthPricing) -> pl.DataFrame:
     """Return the point values that paid the cases as rows of ledger_value; yuan."""
-    used = cases.select(pl.col("pool", "value_month").cast(pl.String)).unique().sort("pool", "value_month")
+    used = cases.select("pool", "value_month").unique().cast(pl.String).sort("pool", "value_month")
     values = {key: pricing.values[key] / 100 for key in used.iter_rows() if key in pricing.values}
     rows = [(*key, f"{float(value):.6f}", str(value)) for key, value in values.items()]
     frame = pl.DataFrame(rows, dict.fromkeys(("pool", "month", "value", "exact"), pl.String), orient="row")

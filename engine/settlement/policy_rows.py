@@ -50,7 +50,8 @@ def _pool_ratios(cases: pl.DataFrame, rules: Rules) -> dict[str, Fraction]:
     outside = pl.col("funding").cast(pl.String) == "outside"
     amounts = pl.col("charge", "booked").cast(pl.Int128)
     table = (
-        cases.filter(pl.col("fixed_part").is_null(), pl.col("funding").cast(pl.String) != "elsewhere")
+        cases.select("pool", "funding", "fixed_part", "charge", "booked")
+        .filter(pl.col("fixed_part").is_null(), pl.col("funding").cast(pl.String) != "elsewhere")
         .group_by(pl.col("pool").cast(pl.String))
         .agg(amounts.filter(~outside).sum(), amounts.filter(outside).sum().name.suffix("_outside"))
     )

@@ -40,36 +40,44 @@ class Booking(NamedTuple):
 def merge_parts(claims: pl.DataFrame) -> Merged:
     """Make one case of each stay that was settled in parts; hold the stays whose last settlement is still missing.
 
-    A part has `part_of_stay`, the last settlement of the stay has not; both carry `stay_id`. The merged case is the
-    last settlement with the money, fees and days of all parts and the first admission.
+    A part has `part_of_stay`, the last settlement of the stay has not, nor is it a refund; both carry `stay_id`. The
+    merged case is the last settlement with the money, fees and days of all parts and the first admission. Of several
+    such settlements of one stay the one with the lowest case_id takes the parts.
     """
     if "part_of_stay" not in claims.columns or not claims["part_of_stay"].fill_null(value=False).any():
         return Merged(claims, claims.clear())
     need(claims, ["stay_id"], "合并分次结算的住院", "merging stays that were settled in parts")
-    part = pl.col("part_of_stay").fill_null(value=False)
-    lost = claims.filter(part & pl.col("stay_id").is_null())
-    if lost.height:
-        example = lost["case_id"][0]
-        zh = f"{lost.height} 条中途结算缺 stay_id，如 {example}"
-        raise UserError(Text(zh, f"{lost.height} settlements in part have no stay_id, {example} for example"))
-    parts, last = claims.filter(part), claims.filter(~part)
-    finished = parts.join(last.drop_nulls("stay_id"), on="stay_id", how="semi")
-    held = parts.join(last.drop_nulls("stay_id"), on="stay_id", how="anti")
-    return Merged(_merged(last, finished), held)
-
-
-def _merged(last: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """Add the parts to the last settlement of their stay."""
-    summed = [name for name in last.columns if name in (*MONEY, "length_of_stay") or name.startswith("fee_")]
-    totals = parts.group_by("stay_id").agg(
-        *(pl.col(name).sum().alias(f"{name}_of_parts") for name in summed),
-        *(pl.col(name).min().alias(f"{name}_of_parts") for name in ("admitted",) if name in last.columns),
+    part = claims["part_of_stay"].fill_null(value=False)
+    parts, others = claims.filter(part), claims.filter(~part)
+    if lost := parts["stay_id"].null_count():
+        example = parts.filter(pl.col("stay_id").is_null())["case_id"][0]
+        zh = f"{lost} 条中途结算缺 stay_id，如 {example}"
+        raise UserError(Text(zh, f"{lost} settlements in part have no stay_id, {example} for example"))
+    rows = others.select(pl.int_range(pl.len()).alias("row"), "case_id", "stay_id", is_refund(others).alias("refund"))
+    last = (
+        rows.filter(~pl.col("refund"))
+        .join(parts, on="stay_id", how="semi")
+        .sort("case_id")
+        .unique("stay_id", keep="first")
     )
-    joined = last.join(totals, on="stay_id", how="left", maintain_order="left")
-    changed = [pl.col(name) + pl.col(f"{name}_of_parts").fill_null(0) for name in summed]
-    if "admitted" in last.columns:
-        changed.append(pl.min_horizontal("admitted", "admitted_of_parts").alias("admitted"))
-    return joined.with_columns(changed).select(last.columns)
+    held = parts.join(last, on="stay_id", how="anti", maintain_order="left")
+    return Merged(_merged(others, last, parts), held)
+
+
+def _merged(claims: pl.DataFrame, last: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Add the parts to the last settlements of their stays; `last`: their `row` in `claims` and their stay_id."""
+    summed = [name for name in claims.columns if name in (*MONEY, "length_of_stay") or name.startswith("fee_")]
+    first = [name for name in ("admitted",) if name in claims.columns]
+    totals = last.join(
+        parts.group_by("stay_id").agg(pl.col(summed).sum(), pl.col(first).min()), on="stay_id", maintain_order="left"
+    )
+    own = claims.select(*summed, *first)[totals["row"]]
+    changed = [own[name] + totals[name].fill_null(0) for name in summed]
+    changed += [pl.select(pl.min_horizontal(own[name], totals[name])).to_series() for name in first]
+    return claims.with_columns(
+        claims[series.name].clone().scatter(totals["row"], series.cast(claims.schema[series.name]))
+        for series in changed
+    )
 
 
 def is_refund(claims: pl.DataFrame) -> pl.Expr:
