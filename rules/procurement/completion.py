@@ -11,7 +11,7 @@ import polars as pl
 from rules.fault import Text, UserError
 from rules.procurement.exact import MILLION, decimals, millionths, ratio, whole, wide
 from rules.procurement.parameters import Progress
-from rules.procurement.units import in_agreement_units
+from rules.procurement.units import in_agreement_units, refuse_unconverted, with_products
 
 BID_MONTH = ["batch", "institution", "bid", "month"]
 
@@ -32,20 +32,24 @@ def net_of_returns(purchases: pl.DataFrame) -> pl.DataFrame:
 
 
 def purchased(purchases: pl.DataFrame, products: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """Return batch, institution, bid, month, generic, purchased (agreement units, decimal), amount (fen).
+    """Return batch, institution, bid, month, purchased (agreement units, decimal), amount (fen), in no order.
 
-    `members`: batch, bid, product: every product that fulfils a bid. Purchases of other products are left out.
+    `members`: batch, bid, product: every product that fulfils a bid. Purchases of other products are left out. What
+    one unit of each product comes to is reckoned once, and the purchases are gone through once.
     """
-    net = net_of_returns(purchases)
-    keys = ["institution", "product", "month", "unit"]
-    sums = net.group_by(keys).agg(pl.col("quantity", "amount").sum())
-    own = sums.join(members.select("batch", "bid", "product").unique(), on="product")
-    counted = in_agreement_units(own, products)
-    return (
-        counted.group_by(*BID_MONTH, "generic")
-        .agg(pl.col("agreement_quantity").sum().alias("purchased"), pl.col("amount").sum())
-        .sort(*BID_MONTH, "generic")
+    fulfil = members.select("batch", "bid", "product").unique()
+    net = net_of_returns(purchases).select("institution", "product", "month", "quantity", "unit", "amount")
+    kinds = net.select("product", "unit").unique().join(fulfil, on="product")
+    if with_products(kinds, products)["units"].has_nulls():
+        refuse_unconverted(net.join(fulfil, on="product", how="semi"), products)
+    one = in_agreement_units(kinds.with_columns(pl.lit(1).alias("quantity")), products)
+    one = one.select("batch", "bid", "product", "unit", millionths("agreement_quantity").alias("_one"))
+    sums = (
+        net.join(one, on=["product", "unit"])
+        .group_by(BID_MONTH)
+        .agg((wide("quantity") * pl.col("_one")).sum().alias("_bought"), pl.col("amount").sum())
     )
+    return sums.select(*BID_MONTH, decimals(pl.col("_bought")).alias("purchased"), "amount")
 
 
 def completion(agreed: pl.DataFrame, bought: pl.DataFrame, on: date, alert: Progress | None = None) -> pl.DataFrame:

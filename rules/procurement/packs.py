@@ -98,10 +98,18 @@ def _references(document: Mapping[str, Any], file: Path) -> Iterator[Text]:
 def rule_on(pack: Pack, kind: type[R], day: date, scope: str = "") -> R:
     """Return the pack's rule of this kind that is valid on a day. UserError says why there is none."""
     name = get_args(kind.model_fields["rule"].annotation)[0]
+    scopes = {rule.scope for rule in pack.rules if isinstance(rule, kind)}
     held = [rule for rule in pack.rules if isinstance(rule, kind) and rule.scope == scope]
     for rule in held:
         if rule.holds(day):
             return rule
+    if scopes and not held:
+        hint = near(scope, scopes - {""})
+        zh, en = (
+            f"参数包 {pack.id} 的 {name} 没有适用范围 {scope!r}",
+            f"pack {pack.id} has no {name} of scope {scope!r}",
+        )
+        raise UserError(Text(zh + hint.zh, en + hint.en))
     known = [one.what for one in pack.unconfirmed if one.rule == name]
     zh = "；".join(what.zh for what in known) or (f"{day} 无有效值" if held else "未收录")
     en = "; ".join(what.en for what in known) or (f"no value on {day}" if held else "not in the pack")

@@ -24,7 +24,7 @@ def retention_statement(retained: pl.DataFrame, rule: Retention, institution: st
         head = group.row(0, named=True)
         where = f"{head['batch']} · {head['year']} · {head['insurance_type']}"
         for row in group.iter_rows(named=True):
-            yield from _drug(row, rule)
+            yield from _drug(row, f"{where} · {row['drug']}", rule)
         subtotal = int(group["retained"].sum())
         whole += subtotal
         yield Line(Text(f"{where} 小计", f"{where}: subtotal"), subtotal, kind="memo")
@@ -32,9 +32,8 @@ def retention_statement(retained: pl.DataFrame, rule: Retention, institution: st
     yield Line(Text(zh, en), whole, "retention", rule.reference, "total")
 
 
-def _drug(row: dict[str, Any], rule: Retention) -> Iterator[Line]:
+def _drug(row: dict[str, Any], name: str, rule: Retention) -> Iterator[Line]:
     """Yield one drug: budget, spend, and what is kept with the reason."""
-    name = row["drug"]
     yield Line(Text(f"{name} 集采前预算", f"{name}: budget at earlier prices"), row["budget"], kind="memo")
     yield Line(Text(f"{name} 实际应支出", f"{name}: spending at winning prices"), row["spend"], kind="memo")
     why, share = REASONS[row["reason"]], f"{row['keep'] * 100:.2f} %"

@@ -22,39 +22,38 @@ def with_products(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(units.cast(pl.Int64).alias("units"))
 
 
+def refuse_unconverted(rows: pl.DataFrame, products: pl.DataFrame) -> None:
+    """Refuse rows (product, unit) whose product is unknown or whose unit has no conversion, with their counts."""
+    kinds = with_products(rows.group_by("product", "unit").len("rows").sort("product", "unit"), products)
+    unknown = kinds.filter(pl.col("min_unit").is_null())
+    unconverted = kinds.filter(pl.col("min_unit").is_not_null() & pl.col("units").is_null())
+    faults = []
+    if count := unknown["rows"].sum():
+        names = ", ".join(unknown["product"].unique().sort().head(3).to_list())
+        faults.append(Text(f"{count} 行的产品不在产品表中（{names}）", f"{count} rows name no known product ({names})"))
+    if count := unconverted["rows"].sum():
+        names = ", ".join(
+            f"{product}: {unit}" for product, unit in unconverted.head(3).select("product", "unit").rows()
+        )
+        zh, en = f"{count} 行的数量单位无法换算（{names}）", f"{count} rows have a unit without conversion ({names})"
+        faults.append(Text(zh, en))
+    if faults:
+        raise UserError(faults)
+
+
 def in_agreement_units(rows: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     """Return the rows with `generic`, `min_quantity` (least units) and `agreement_quantity`, decimals with six places.
 
     `rows`: product, quantity (whole or decimal), unit. Exact for whole quantities, so that splitting a row, or writing
     strips as boxes, changes no sum. UserError counts the rows whose product is unknown or whose unit has no conversion.
     """
-    joined = with_products(rows, products)
-    unknown = joined.filter(pl.col("min_unit").is_null())
-    unconverted = joined.filter(pl.col("min_unit").is_not_null() & pl.col("units").is_null())
-    faults = []
-    if unknown.height:
-        names = ", ".join(unknown["product"].unique().sort().head(3).to_list())
-        zh, en = (
-            f"{unknown.height} 行的产品不在产品表中（{names}）",
-            f"{unknown.height} rows name no known product ({names})",
-        )
-        faults.append(Text(zh, en))
-    if unconverted.height:
-        shown = unconverted.select("product", "unit").unique(maintain_order=True).head(3).rows()
-        names = ", ".join(f"{product}: {unit}" for product, unit in shown)
-        faults.append(
-            Text(
-                f"{unconverted.height} 行的数量单位无法换算（{names}）",
-                f"{unconverted.height} rows have a unit without conversion ({names})",
-            )
-        )
-    if faults:
-        raise UserError(faults)
+    refuse_unconverted(rows, products)
     least = millionths("quantity") * wide("units")
     agreed = least * millionths("agreement_factor") // pl.lit(10**6, dtype=pl.Int128)
-    return joined.with_columns(
+    converted = with_products(rows, products).with_columns(
         decimals(least).alias("min_quantity"), decimals(agreed).alias("agreement_quantity")
-    ).drop("min_unit", "pack_unit", "units_per_pack", "agreement_factor", "units")
+    )
+    return converted.drop("min_unit", "pack_unit", "units_per_pack", "agreement_factor", "units")
 
 
 def agreed_amounts(agreed: pl.DataFrame, prices: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:

@@ -92,6 +92,8 @@ def test_what_is_unconfirmed_is_asked_for() -> None:
         rule_on(find_pack("national-10"), Cycle, date(2019, 1, 1))
     with pytest.raises(UserError, match="did you mean national-1"):
         find_pack("national-1")
+    with pytest.raises(UserError, match="no retention of scope 'nannin'; did you mean nanning"):
+        rule_on(find_pack("retention"), Retention, date(2026, 1, 1), "nannin")
     four = rule_on(find_pack("national-04"), Shortlist, date(2021, 2, 3))
     with pytest.raises(UserError, match="how many of 5 bidders"):
         places(four, 5)
