@@ -10,7 +10,7 @@ CASES = (
     Column("length_of_stay", Text("住院天数", "days"), "whole", 6),
     Column("pool", Text("基金池", "pool"), width=10),
     Column("group_code", Text("病组", "group"), width=8),
-    Column("group_name", Text("病组名称", "name of the group"), "name", 28),
+    Column("group_name", Text("病组名称", "name of the group"), "name", 34),
     Column("case_class", Text("类型", "class"), width=9),
     Column("remarks", Text("备注", "remarks"), width=11),
     Column("weight", Text("权重", "weight"), "points", 9),

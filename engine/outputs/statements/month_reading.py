@@ -32,6 +32,10 @@ COPY (
     WHERE c.batch = {batch} ORDER BY c.hospital_id, settled, case_id
 ) TO '{file}' (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 20480)
 """
+_POOLS = """
+SELECT pool FROM ledger_booking WHERE booked_month = $month UNION SELECT pool FROM ledger_case WHERE batch = $batch
+ORDER BY pool
+"""
 _DEDUCTIONS = """
 SELECT case_id, hospital_id, pool, item, rule, (amount * 100)::BIGINT AS amount, state, month_of_claim
 FROM deductions WHERE month_found = $month ORDER BY hospital_id, case_id, item, rule
@@ -88,10 +92,8 @@ def _pools(ledger: Ledger, batch: int, month: str) -> dict[str, PoolFacts]:
         )
         for row in rows.iter_rows(named=True)
     }
-    booked = ledger.rows(
-        "SELECT DISTINCT pool FROM ledger_booking WHERE booked_month = $month ORDER BY pool", {"month": month}
-    )
-    return found | {pool: PoolFacts(Text(pool, pool)) for pool in booked["pool"] if pool not in found}
+    others = ledger.rows(_POOLS, {"batch": batch, "month": month})["pool"]
+    return found | {pool: PoolFacts(Text(pool, pool)) for pool in others if pool not in found}
 
 
 def _kinds(ledger: Ledger, batch: int) -> dict[str, Text]:
