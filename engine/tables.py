@@ -99,7 +99,7 @@ def _column(path: Path, frame: pl.DataFrame, column: Column, faults: list[Text])
     text = cells.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None) if column.kind != "flag" else text
     found = pl.DataFrame({"cell": text}).select(_parsed(column.kind).alias(column.name)).to_series()
-    wrong = found.is_null() & (pl.Series([not column.optional] * len(text)) | text.is_not_null())
+    wrong = found.is_null() & (pl.Series([not column.optional] * len(text), dtype=pl.Boolean) | text.is_not_null())
     faults += cell_faults(path, text, wrong & text.is_null(), Text("不能为空", "must not be empty"))
     if (what := _WHAT.get(column.kind)) is not None:
         faults += cell_faults(path, text, wrong & text.is_not_null(), what)
