@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,14 +11,30 @@ from engine.cli.progress import Progress
 from engine.cli.screen import console, print_json
 from grouper.fault import Text
 
+if TYPE_CHECKING:
+    from engine.run_file import Kind
+    from engine.settlement.month_inputs import SettlementRequest
+
+
+KEYS: "dict[str, Kind]" = {
+    "claims": "paths", "policy": "names", "month": "month", "ledger": "path", "scheme": "name", "map": "name",
+    "diagnosis-table": "path", "procedure-table": "path", "fee-lines": "path", "decisions": "path",
+    "deductions": "path", "check": "texts", "book-in": "month", "hash-ids": "path", "by": "text",
+}  # fmt: skip
+"""What a run file may hold."""
+Month = Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="Month to settle, such as 2026-10.")]
+
 
 def settle(
-    claims: Annotated[list[Path], typer.Argument(help="Claims: Parquet, CSV or Excel files, or folders of them.")],
+    claims: Annotated[
+        list[Path] | None, typer.Argument(help="Claims: Parquet, CSV or Excel files, or folders of them.")
+    ] = None,
     policy: Annotated[
-        list[Path], typer.Option("--policy", help="Policy file or shipped id; one more for earlier days.")
-    ],
-    month: Annotated[datetime, typer.Option(formats=["%Y-%m"], help="Month to settle, such as 2026-10.")],
-    ledger: Annotated[Path, typer.Option(help="The ledger, a DuckDB file; made where there is none.")],
+        list[Path] | None, typer.Option("--policy", help="Policy file or shipped id; one more for earlier days.")
+    ] = None,
+    month: Month = None,
+    ledger: Annotated[Path | None, typer.Option(help="The ledger, a DuckDB file; made where there is none.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run file with these arguments: docs/run.toml.")] = None,
     scheme: Annotated[str | None, typer.Option(help="Another scheme than the policy's; recorded.")] = None,
     column_map: Annotated[str | None, typer.Option("--map", help="Column map of the claims.")] = None,
     diagnosis_table: Annotated[Path | None, typer.Option(help="Table of diagnoses, with --map long.")] = None,
@@ -26,6 +42,7 @@ def settle(
     fee_lines: Annotated[Path | None, typer.Option(help="Fee lines, for rules that look at items.")] = None,
     decisions: Annotated[Path | None, typer.Option(help="Special-case decisions: case_id, decision, amount.")] = None,
     deductions: Annotated[Path | None, typer.Option(help="Audit deductions, where they act in the month.")] = None,
+    check: Annotated[list[str] | None, typer.Option(help="NAME=off|warn|reject, for a check of claims.")] = None,
     book_in: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m"], help="Month that books the differences of a correction.")
     ] = None,
@@ -36,33 +53,60 @@ def settle(
     lang: Lang = "",
     as_json: Json = False,
 ) -> None:
-    """Settle a month of claims: read, check, group, price, and book it in the ledger as one batch."""
-    from engine.claims import load_key
-    from engine.settlement.month_run import SettlementRequest
-    from engine.settlement.month_run import settle as run
+    """Settle a month of claims: read, check, group, price, and book it in the ledger as one batch.
 
-    request = SettlementRequest(
-        claims=claims,
-        policies=policy,
-        month=month.year * 100 + month.month,
-        ledger=ledger,
-        scheme=scheme,
-        column_map=column_map,
-        diagnosis_table=diagnosis_table,
-        procedure_table=procedure_table,
-        fee_lines=fee_lines,
-        decisions=decisions,
-        deductions=deductions,
-        book_in=book_in.year * 100 + book_in.month if book_in else None,
-        hash_key=load_key(hash_ids) if hash_ids else None,
-        by=by,
-    )
+    The first version of a month books itself; a later one books what it changes. The same batch again changes
+    nothing.
+    """
+    from engine.settlement.month_run import settle as run_settlement
+
+    values = (
+        claims, policy, month, ledger, scheme, column_map, diagnosis_table, procedure_table, fee_lines, decisions,
+        deductions, check, book_in, hash_ids, by,
+    )  # fmt: skip
+    arguments = _arguments(dict(zip(KEYS, values, strict=True)), run)
     with Progress(Text("结算", "settling")) as progress:
-        summary = run(request, progress.start)
+        summary = run_settlement(_request(arguments), progress.start)
     if as_json:
         print_json(summary)
     else:
         _print(summary)
+
+
+def _arguments(command: dict[str, Any], run: Path | None) -> dict[str, Any]:
+    """Return the arguments of the command, those it leaves out from the run file."""
+    from engine.run_file import missing, read_run
+
+    given = {} if run is None else read_run(run, KEYS)
+    given |= {key: value for key, value in command.items() if value not in (None, [])}
+    needed = {"claims": "claims", "policy": "--policy", "month": "--month", "ledger": "--ledger"}
+    if lacking := [name for key, name in needed.items() if key not in given]:
+        raise missing(lacking)
+    return given
+
+
+def _request(given: dict[str, Any]) -> "SettlementRequest":
+    from engine.claims import CheckPolicy, load_key, parse_actions
+    from engine.settlement.month_inputs import SettlementRequest
+
+    book_in, hash_ids, scheme = given.get("book-in"), given.get("hash-ids"), given.get("scheme")
+    return SettlementRequest(
+        claims=given["claims"],
+        policies=given["policy"],
+        month=given["month"].year * 100 + given["month"].month,
+        ledger=given["ledger"],
+        scheme=None if scheme is None else str(scheme),
+        column_map=given.get("map"),
+        diagnosis_table=given.get("diagnosis-table"),
+        procedure_table=given.get("procedure-table"),
+        fee_lines=given.get("fee-lines"),
+        decisions=given.get("decisions"),
+        deductions=given.get("deductions"),
+        checks=CheckPolicy(parse_actions(given.get("check", ()))),
+        book_in=book_in.year * 100 + book_in.month if book_in else None,
+        hash_key=load_key(hash_ids) if hash_ids else None,
+        by=given.get("by"),
+    )
 
 
 def _print(summary: dict[str, Any]) -> None:
