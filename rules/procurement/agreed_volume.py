@@ -9,9 +9,9 @@ import polars as pl
 from rules.fault import Text, UserError, near
 from rules.money import Exact, Mode
 from rules.policy.values import Share
+from rules.procurement.exact import MILLION, millionths, rounded, wide
 from rules.procurement.exact import Exact as Ratio
-from rules.procurement.exact import millionths, rounded, wide
-from rules.procurement.parameters import AgreedRatio, DemandFloor, Gradient
+from rules.procurement.parameters import AgreedRatio, ClassShares, DemandFloor, Gradient
 from rules.procurement.shares import shared
 
 
@@ -125,3 +125,27 @@ def gradient(rule: Gradient, cut: Exact | str) -> Volume:
         raise UserError(Text(f"降幅 {cut} 低于 {rule.cut_from}", f"a cut of {cut} is below {rule.cut_from}"))
     base = min(Fraction(rule.most), Fraction(rule.base) + steps)
     return Volume(base, max(Fraction(), Fraction(rule.movable) - steps))
+
+
+def move_between_classes(demand: pl.DataFrame, rule: ClassShares, within: list[str]) -> pl.DataFrame:
+    """Return the demand with kept, received and agreed = kept + received (Int64), what each winner gets.
+
+    `demand`: `within` (an institution, or a region), bid, class, reported (whole). What a group's winners do not keep
+    is shared over its winners of the receiving class by reported volume, largest remainder; a group without them
+    leaves it unplaced, and Σ agreed falls short of Σ reported by it. UserError for a class without a share.
+    """
+    if unknown := sorted(set(demand["class"].to_list()) - set(rule.kept)):
+        hints = [near(name, rule.kept) for name in unknown]
+        pairs = zip(unknown, hints, strict=True)
+        raise UserError(
+            [Text(f"类别 {name} 没有保留比例{h.zh}", f"class {name} has no share{h.en}") for name, h in pairs]
+        )
+    shares = {name: int(share * MILLION) for name, share in rule.kept.items()}
+    kept = wide("reported") * pl.col("class").replace_strict(shares, return_dtype=pl.Int64).cast(pl.Int128)
+    rows = demand.with_columns(rounded(Ratio(kept, MILLION), "half_away_from_zero").alias("kept"))
+    rows = rows.with_columns(
+        (pl.col("reported") - pl.col("kept")).sum().over(within).alias("_moved"),
+        pl.when(pl.col("class") == rule.receiver).then("reported").otherwise(0).alias("_weight"),
+    )
+    placed = shared(rows, "_moved", "_weight", within, ["bid"], "received").drop("_moved", "_weight")
+    return placed.with_columns((pl.col("kept") + pl.col("received")).alias("agreed"))

@@ -94,6 +94,20 @@ class Gradient(Rule):
     most: Share = term("基础量上限", "most agreed share", "ratio")
 
 
+class ClassShares(Rule):
+    """分类带量 (insulin): what winners of each class keep of their reported volume; the rest moves to one class."""
+
+    rule: Literal["class_shares"]
+    kept: dict[str, Share] = term("保留比例", "share kept by class", "ratio", min_length=1)
+    receiver: str = term("调入类别", "class that receives the rest")
+
+    @model_validator(mode="after")
+    def _receiver(self) -> "ClassShares":
+        if self.receiver not in self.kept:
+            raise fault(f"receiver {self.receiver} 不在 kept 中", f"receiver {self.receiver} is not in kept")
+        return self
+
+
 class Shortlist(Rule):
     """入围: how many bidders are shortlisted, by their number; beyond the table the most."""
 
@@ -270,8 +284,8 @@ class Retention(Rule):
 
 
 AnyRule = Annotated[
-    AgreedRatio | DemandFloor | Gradient | Shortlist | Ceiling | Thresholds | Anchor | DoubleDeviation | Comparability
-    | Cycle | Progress | NonWinning | PriceTiers | PaymentStandard | Prepayment | Retention,
+    AgreedRatio | DemandFloor | Gradient | ClassShares | Shortlist | Ceiling | Thresholds | Anchor | DoubleDeviation
+    | Comparability | Cycle | Progress | NonWinning | PriceTiers | PaymentStandard | Prepayment | Retention,
     Field(discriminator="rule"),
 ]  # fmt: skip
 

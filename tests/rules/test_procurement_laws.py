@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from rules.money import Mode, largest_remainder, round_whole
-from rules.procurement.agreed_volume import agreed_quantities
+from rules.procurement.agreed_volume import agreed_quantities, move_between_classes
 from rules.procurement.comparability import factor
 from rules.procurement.completion import completion, net_of_returns, purchased
 from rules.procurement.cycle import Period, across_years, agreement_years
 from rules.procurement.exact import Exact, rounded
-from rules.procurement.parameters import PaymentStandard, Progress, Retention
+from rules.procurement.parameters import ClassShares, PaymentStandard, Progress, Retention
 from rules.procurement.payment_standard import patient_part, standards
 from rules.procurement.retention import KEYS, retention
 from rules.procurement.retention import across_years as retained_by_year
@@ -150,6 +150,17 @@ def test_agreed_parts_add_up(reported: list[int], ratio: Decimal) -> None:
     demand = pl.DataFrame({"region": "R", "generic": "G", "institution": range(len(reported)), "reported": reported})
     found = agreed_quantities(demand.with_columns(pl.lit(ratio).cast(pl.Decimal(18, 6)).alias("ratio")))
     assert found["agreed"].sum() == round_whole(sum(reported) * Fraction(ratio), "half_away_from_zero")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 10**7)), min_size=1, max_size=5), RATIO, RATIO)
+def test_what_moves_between_classes_is_not_lost(rows: list[tuple[str, int]], b: Decimal, c: Decimal) -> None:
+    stated = rule(ClassShares, kept={"A": "1", "B": str(b), "C": str(c)}, receiver="A")
+    demand = pl.DataFrame(rows, schema=["class", "reported"], orient="row").with_row_index("bid")
+    found = move_between_classes(demand.with_columns(institution=pl.lit("H1")), stated, ["institution"])
+    received = any(name == "A" and reported for name, reported in rows)
+    assert found["agreed"].sum() == (found["reported"] if received else found["kept"]).sum()
+    assert found.filter(pl.col("class") != "A")["received"].sum() == 0
 
 
 PRODUCTS = pl.DataFrame(
