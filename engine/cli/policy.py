@@ -171,10 +171,10 @@ def _table_faults(policy: "Policy") -> tuple[list[RulesText], list[Text]]:
 
 
 def _unpublished(scheme: str, known: set[str]) -> Text | None:
-    """Return a note on the scheme's groups without a published weight; None where the scheme is not a shipped one."""
+    """Return a note on the scheme's groups without a published weight; None where it is no shipped DRG scheme."""
     from grouper.scheme.pack import load_scheme, shipped
 
-    if scheme not in shipped():
+    if scheme not in shipped("drg"):
         return None
     rows = [row for rows in load_scheme(scheme).drgs.values() for row in rows]
     groups = {row.code for row in rows if not row.is_ambiguous and not row.is_nameless_fallback}
