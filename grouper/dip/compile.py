@@ -257,9 +257,9 @@ class _Lists:
         self._anywhere = k.PSEUDO_ANCHORS + procedures
         self._anchors = {row.code: frozenset(self._anchors_of(row)) for row in directory.groups}
         every = tuple((row, 0) for row in directory.groups if row.main_diagnosis is None)
-        self._class_of, self._classes = _classes(
-            diagnoses.codes, directory.named_diagnoses, self._own_rows, [every, ()]
-        )
+        nothing: tuple[tuple[GroupRow, int], ...] = ()
+        classes, own = _classes(diagnoses.codes, directory.named_diagnoses, self._own_rows, [nothing])
+        self._class_of, self._classes = classes + np.int32(k.EVERY_DIAGNOSIS + 1), [every, *own]
         self._rank = settled_by_table(directory)
 
     def _own_rows(self, diagnosis: str) -> tuple[tuple[GroupRow, int], ...]:
