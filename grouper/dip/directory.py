@@ -190,6 +190,8 @@ class Directory:
 
     def procedure_class(self, procedure: str) -> ProcedureClass | None:
         """Return the class of a procedure: that of the longest beginning in the table, or None."""
+        if not self.procedure_classes:
+            return None
         beginnings = (procedure[:length] for length in range(len(procedure), 1, -1))
         return next((found for one in beginnings if (found := self.procedure_classes.get(one)) is not None), None)
 

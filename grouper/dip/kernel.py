@@ -31,10 +31,9 @@ WITHOUT_PROCEDURE, WHATEVER = 0, 1
 CLASS_ANCHOR = 1
 """Anchors that are no procedure: conservative, whatever the procedures, and each class: this number + 1 to 4."""
 PSEUDO_ANCHORS = 6
-ANYWHERE = 1
-"""A flag of a class: some of its rows are anchored by a procedure in any position."""
+NOTHING_TURN, WHATEVER_TURN, CLASS_TURN, MAIN_TURN, ANYWHERE = 0, 1, 2, 3, 4
+"""The order in which anchors are looked for: none, whatever, a class, the main procedure, then each in any position."""
 RELATED, POSITIONS = 0, 1
-_TURNS = 4
 _FARTHEST = 1 << 62
 _NO_RANK = 0x7FFFFFFF
 
@@ -61,7 +60,7 @@ class DirectoryTables(NamedTuple):
     in_scope: UInt8  # [scopes, D]
     procedure_class: UInt8  # [P] class that a procedure gives to its case, or UNCLASSED
     is_operation: UInt8  # [P] whether the procedure bars conservative rows, in the sense of NO_OPERATION
-    class_flags: UInt8  # [K]
+    class_turns: UInt8  # [K] bit by turn: whether some row of the class has an anchor of that kind
     class_start: Int32  # [K + 1] first anchor of each class
     anchor: Int32  # anchors, ascending inside a class
     anchor_list: Int32  # list of rows of each anchor
@@ -142,7 +141,7 @@ def group_records(tables: DirectoryTables, records: Records) -> Answers:
     )
     find_groups(
         np.take(tables.diagnosis_class, main),
-        tables.class_flags,
+        tables.class_turns,
         tables.class_start,
         tables.anchor,
         tables.anchor_list,
@@ -303,7 +302,7 @@ def classify(
 @kernel
 def find_groups(  # noqa: C901  (one loop over what may take a record)
     diagnosis_class: Int32,
-    class_flags: UInt8,
+    class_turns: UInt8,
     class_start: Int32,
     anchor: Int32,
     anchor_list: Int32,
@@ -345,9 +344,9 @@ def find_groups(  # noqa: C901  (one loop over what may take a record)
         first, end, main = start[case], kept_end[case], main_at[case]
         main_code = kept[main] if main != MISSING else MISSING
         best_rank = _NO_RANK
-        for turn in range(2 * (_TURNS + end - first)):
+        for turn in range(2 * (ANYWHERE + end - first)):
             at_class = diagnosis_class[case] if turn & 1 else EVERY_DIAGNOSIS
-            if turn >> 1 >= _TURNS and not class_flags[at_class] & ANYWHERE:
+            if not class_turns[at_class] >> min(turn >> 1, ANYWHERE) & 1:
                 continue
             wanted = _anchor(turn >> 1, is_conservative[case], case_class[case], main_code, procedures, kept, first)
             found = _search(anchor, class_start[at_class], class_start[at_class + 1], wanted)
@@ -399,15 +398,15 @@ def _anchor(
     turn: int, is_conservative: int, case_class: int, main_code: int, procedures: int, kept: Int32, first: int
 ) -> int:
     """Return what to look for: no procedure, whatever, the class, the main procedure, then each in any position."""
-    if turn == 0:
+    if turn == NOTHING_TURN:
         return WITHOUT_PROCEDURE if is_conservative else MISSING
-    if turn == 1:
+    if turn == WHATEVER_TURN:
         return WHATEVER
-    if turn == 2:
+    if turn == CLASS_TURN:
         return CLASS_ANCHOR + int(np.int64(case_class)) if case_class else MISSING
-    if turn == 3:
+    if turn == MAIN_TURN:
         return PSEUDO_ANCHORS + int(np.int64(main_code)) if main_code != MISSING else MISSING
-    return PSEUDO_ANCHORS + procedures + int(np.int64(kept[first + turn - _TURNS]))
+    return PSEUDO_ANCHORS + procedures + int(np.int64(kept[first + turn - ANYWHERE]))
 
 
 @kernel
