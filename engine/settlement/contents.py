@@ -10,36 +10,33 @@ from engine.settlement.schema import Column, schema
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-NO_ROWS = "0 0 0"
 
+def content_digest(rows: Mapping[str, str]) -> str:
+    """Return the digest of all rows of a batch from those of its tables (`rows_digests`).
 
-def content_digest(connection: "DuckDBPyConnection", batch: int, pruned: Mapping[str, str] | None = None) -> str:
-    """Return a digest of all rows of a batch, over every table but ledger_batch itself.
-
-    `pruned`: digests of the rows of tables whose rows of this batch were deleted since.
+    Every table counts but ledger_batch itself; one without rows of the batch leaves no trace.
     """
     digest = hashlib.sha256()
     for table in schema().tables:
-        if table != "ledger_batch":
-            rows = (pruned or {}).get(table) or rows_digest(connection, table, batch)
-            if rows != NO_ROWS:
-                digest.update(f"{table} {rows}\n".encode())
+        if table in rows:
+            digest.update(f"{table} {rows[table]}\n".encode())
     return digest.hexdigest()
 
 
-def rows_digest(connection: "DuckDBPyConnection", table: str, batch: int) -> str:
-    """Return count and sums of the MD5 of each row's text: sums do not depend on order and see doubled rows.
+def rows_digests(connection: "DuckDBPyConnection", table: str, batch: int | None = None) -> dict[int, str]:
+    """Return the digest of the rows of each batch in a table, or of one batch: their count and sums of their MD5.
 
-    Empty cells of columns that later versions of the ledger brought leave no trace, so that columns can be added.
+    Sums do not depend on order and see doubled rows. Empty cells of columns that later versions of the ledger brought
+    leave no trace, so that columns can be added.
     """
     columns = schema().tables[table].columns.items()
     cells = ", ".join(_cell(name, column) for name, column in columns if name != "batch")
-    row = f"concat_ws(chr(31), {cells})"
+    wanted = "" if batch is None else f"WHERE batch = {batch}"
     query = (
-        f"SELECT count(*), coalesce(sum(md5_number_lower(row)), 0), coalesce(sum(md5_number_upper(row)), 0) "  # noqa: S608
-        f"FROM (SELECT {row} AS row FROM {table} WHERE batch = {batch})"
+        f"SELECT batch, count(*), sum(md5_number_lower(row)), sum(md5_number_upper(row)) "  # noqa: S608
+        f"FROM (SELECT batch, concat_ws(chr(31), {cells}) AS row FROM {table} {wanted}) GROUP BY batch"
     )
-    return " ".join(str(figure) for figure in connection.execute(query).fetchall()[0])
+    return {own: f"{count} {lower} {upper}" for own, count, lower, upper in connection.execute(query).fetchall()}
 
 
 def _cell(name: str, column: Column) -> str:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +21,7 @@ import polars as pl
 from engine.database import open_database
 from engine.outputs.folder import cannot_write
 from engine.provenance import program_versions
-from engine.settlement.contents import content_digest, seal
+from engine.settlement.contents import content_digest, rows_digests, seal
 from engine.settlement.schema import create_tables, create_views, schema
 from grouper.fault import CannotWriteError, Text, UserError
 
@@ -98,10 +98,12 @@ class Batch:
 
     connection: "DuckDBPyConnection"
     number: int
+    written: set[str] = field(default_factory=set)
 
     def write(self, table: str, rows: pl.DataFrame) -> None:
         """Append rows to a table under this batch; columns go by name, those that are absent stay empty."""
         if rows.height:
+            self.written.add(table)
             self.connection.register("batch_rows", rows.to_arrow())
             self.connection.execute(
                 f"INSERT INTO {table} BY NAME SELECT {self.number}::BIGINT AS batch, * FROM batch_rows"  # noqa: S608
@@ -112,7 +114,7 @@ class Batch:
         """Write the batch's own row, with the digest of everything written before."""
         row = asdict(head) | {
             "batch": self.number,
-            "content": content_digest(self.connection, self.number),
+            "content": content_digest(self._digests()),
             "program": json.dumps(program_versions()),
             "made_at": datetime.now(UTC).replace(tzinfo=None),
             "made_by": by,
@@ -121,6 +123,10 @@ class Batch:
         names = ", ".join(row)
         marks = ", ".join(f"${name}" for name in row)
         self.connection.execute(f"INSERT INTO ledger_batch ({names}) VALUES ({marks})", row)  # noqa: S608
+
+    def _digests(self) -> dict[str, str]:
+        """Return the digest of this batch's rows in every table it wrote into."""
+        return {table: rows_digests(self.connection, table, self.number)[self.number] for table in self.written}
 
     def _seal_before(self) -> str:
         """Return the seal of the batch before this one."""

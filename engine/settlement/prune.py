@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 
 from engine.outputs.folder import cannot_write
-from engine.settlement.contents import NO_ROWS, digest_of, rows_digest
+from engine.settlement.contents import digest_of, rows_digests
 from engine.settlement.ledger import Head, Ledger
 from engine.settlement.states import cleared_years
 from engine.settlement.verify import verify
@@ -78,11 +78,10 @@ def _rows(ledger: Ledger, batches: list[int]) -> pl.DataFrame:
           FROM ledger_case AS c JOIN month_batches AS o ON o.batch = c.batch WHERE c.stay_id = p.stay_id AND c.sign > 0)
     """)["batch"].to_list()
     found = []
-    for batch in batches:
-        for table in PRUNED:
-            digest = rows_digest(ledger.connection, table, batch)
-            if digest != NO_ROWS and not (table == "ledger_part" and batch in held):
-                count = int(digest.split()[0])
+    for table in PRUNED:
+        for batch, digest in rows_digests(ledger.connection, table).items():
+            if batch in batches and not (table == "ledger_part" and batch in held):
+                count = int(digest.partition(" ")[0])
                 found.append({"of_batch": batch, "relation": table, "rows": count, "digest": digest})
     return pl.DataFrame(found)
 
