@@ -22,7 +22,7 @@ def replaced_folder(out: Path) -> Iterator[Path]:
     out = out.absolute()
     _refuse_foreign(out)
     fresh = out.with_name(f".{out.name}.new-{os.getpid()}")
-    _remove_left_behind(out)
+    remove_left_behind(out)
     try:
         fresh.mkdir(mode=0o700, parents=True)
         try:
@@ -36,12 +36,15 @@ def replaced_folder(out: Path) -> Iterator[Path]:
         raise cannot_write(out, error) from error
 
 
-def _remove_left_behind(out: Path) -> None:
-    """Remove what runs that were killed left beside `out`."""
+def remove_left_behind(out: Path) -> None:
+    """Remove what runs that were killed left beside `out`: folders and files named after their process."""
     for path in out.parent.glob(f".{out.name}.new-*"):
-        process = path.name.rpartition("-")[2]
+        process = path.name.rpartition("-")[2].partition(".")[0]
         if process.isdecimal() and not Path(f"/proc/{process}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _refuse_foreign(out: Path) -> None:

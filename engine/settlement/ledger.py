@@ -9,7 +9,7 @@ import getpass
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from engine.database import open_database
-from engine.outputs.folder import cannot_write
+from engine.outputs.folder import cannot_write, remove_left_behind
 from engine.provenance import program_versions
 from engine.settlement.contents import content_digest, rows_digests, seal
 from engine.settlement.schema import create_tables, create_views, schema
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BatchKind = Literal["month", "clearing", "undo", "decisions", "deductions", "cash", "states", "prune"]
+_NOT_WRITTEN = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException)
 MEMORY = "1GB"
 """What DuckDB may keep in memory; more goes to the ledger's own folder of temporary files."""
 
@@ -86,9 +87,10 @@ class Ledger:
                 batch.close(head, by or getpass.getuser())
                 self.connection.execute("COMMIT")
             except BaseException:
-                self.connection.execute("ROLLBACK")
+                with suppress(duckdb.Error):  # a commit that failed has ended the transaction itself
+                    self.connection.execute("ROLLBACK")
                 raise
-        except (duckdb.IOException, OSError) as error:
+        except (*_NOT_WRITTEN, OSError) as error:
             raise cannot_write(self.path, error) from error
 
 
@@ -140,12 +142,26 @@ def open_ledger(path: Path, *, create: bool = False) -> Iterator[Ledger]:
 
     Raises UserError where another process has it open, where it is no ledger, or of another version.
     """
-    if create and not path.exists():
-        _make(path)
-    with _opened(path, read_only=False) as ledger:
-        ledger.connection.execute(f"SET memory_limit = '{MEMORY}'")
-        create_views(ledger.connection)
-        yield ledger
+    with _private_files():
+        if create and not path.exists():
+            _make(path)
+        with _opened(path, read_only=False) as ledger:
+            try:
+                ledger.connection.execute(f"SET memory_limit = '{MEMORY}'")
+                create_views(ledger.connection)
+            except _NOT_WRITTEN as error:
+                raise cannot_write(path, error) from error
+            yield ledger
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Have new files readable by their owner only: DuckDB writes a log and temporary files beside the ledger."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
@@ -156,21 +172,30 @@ def read_ledger(path: Path) -> Iterator[Ledger]:
 
 
 def _make(path: Path) -> None:
-    """Make an empty ledger beside and move it into place, so that none is ever half made."""
+    """Make an empty ledger beside and link it into place: none is ever half made, and none that is there replaced."""
     fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left_behind(path)
         with open_database(fresh) as connection:
-            fresh.chmod(0o600)
             connection.execute("CREATE TABLE ledger_version (version INTEGER NOT NULL)")
             connection.execute("INSERT INTO ledger_version VALUES (?)", [schema().version])
             create_tables(connection)
             create_views(connection)
-        fresh.rename(path)
-    except (OSError, duckdb.IOException) as error:
+            connection.execute("CHECKPOINT")  # closing would, too, but says nothing of a full disk
+        _log_of(path).unlink(missing_ok=True)  # what a ledger that is gone has left is no log of this one
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)
+    except (OSError, *_NOT_WRITTEN) as error:
         raise cannot_write(path, error) from error
     finally:
         fresh.unlink(missing_ok=True)
+        _log_of(fresh).unlink(missing_ok=True)
+
+
+def _log_of(path: Path) -> Path:
+    """Return the file beside a database that holds what was committed since it was last tidied up."""
+    return path.with_name(f"{path.name}.wal")
 
 
 @contextmanager

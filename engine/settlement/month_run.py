@@ -53,15 +53,15 @@ def settle(request: SettlementRequest, start_progress: StartProgress | None = No
 
 @contextmanager
 def _ledger_of(path: Path) -> Iterator[Ledger]:
-    """Open the ledger; one that was made for a run that fails goes again."""
+    """Open the ledger; one that was made for a run that fails goes again, while nobody else can have opened it."""
     new = not path.exists()
-    try:
-        with open_ledger(path, create=True) as ledger:
+    with open_ledger(path, create=True) as ledger:
+        try:
             yield ledger
-    except BaseException:
-        if new:
-            path.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            if new and ledger.next_batch() == 1:
+                path.unlink()
+            raise
 
 
 @dataclass
