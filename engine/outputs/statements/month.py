@@ -13,6 +13,8 @@ from grouper.fault import Text
 
 BOOKED = ("cases", "charge", "booked", "payable", "deducted", "paid", "deposit", "withheld")
 """Figures of a booking that add up."""
+_OWN = ("sums", "bookings", "corrections", "rejects", "deductions", "states")
+"""What a month's figures say of single hospitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,16 @@ class MonthFigures:
         found = pl.concat([frame["hospital_id"].drop_nulls() for frame in frames])
         return found.unique().sort().to_list()
 
-    def of(self, hospital: str) -> "MonthFigures":
-        """Return one hospital's part, without what is the bureau's alone."""
-        own = pl.col("hospital_id") == hospital
-        names = ("sums", "bookings", "corrections", "rejects", "deductions", "states")
-        parts = {name: getattr(self, name).filter(own) for name in names}
-        return replace(self, **parts, **{name: pl.DataFrame() for name in ("findings", "batches", "balance")})
+    def by_hospital(self) -> "dict[str, MonthFigures]":
+        """Return each hospital's part, without what is the bureau's alone."""
+        parts = {name: getattr(self, name).partition_by("hospital_id", as_dict=True) for name in _OWN}
+        bureau = {name: pl.DataFrame() for name in ("findings", "batches", "balance")}
+        return {
+            hospital: replace(
+                self, **bureau, **{name: parts[name].get((hospital,), getattr(self, name).clear()) for name in _OWN}
+            )
+            for hospital in self.hospitals()
+        }
 
     def by_hospital_and_pool(self, month: str) -> pl.DataFrame:
         """Return one row per hospital and pool: what the month books, its cases' fund part and the corrections."""

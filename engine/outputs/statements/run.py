@@ -115,11 +115,11 @@ def _tasks(
 ) -> dict[str, Task]:
     """Return the work of each hospital, measured by its cases."""
     sizes = dict(figures.sums.group_by("hospital_id").agg(pl.col("rows").sum()).iter_rows())
-    found = {}
+    found, parts = {}, figures.by_hospital()
     for hospital, name in names.items():
         file = folder / f"{facts.month}-{file_name(hospital)}.xlsx"
         to = Addressee(hospital, name, request.bureau, request.lang)
-        arguments = (file, to, facts, figures.of(hospital), cases)
+        arguments = (file, to, facts, parts[hospital], cases)
         found[hospital] = Task(write_hospital_month, arguments, sizes.get(hospital, 0))
     return found
 
