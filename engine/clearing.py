@@ -35,7 +35,7 @@ PAID = (
     "pool", "month", "kind", "class", "funding", "coefficient", "weight", "points", "points_fixed", "points_per_fen",
     "counted_charge", "taken_out", "standard", "extra", "separate", "formula_result", "adjustment", "official_result",
     "sign", "value_month", "fixed_part", "charge", "booked", "others", "extra_alike", "extra_fund", "policy_ratio",
-    "fund_part",
+    "fund_part", "outside_part",
 )  # fmt: skip
 """Columns that pricing makes; whatever else a case has is its claim."""
 

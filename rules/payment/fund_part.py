@@ -29,7 +29,7 @@ from rules.policy.settlement import Step
 
 OWN_PAID = ("full_self_paid", "category_b_self_paid", "deductible")
 Key = tuple[str, ...]
-AMOUNTS = ("charge", "booked", "others", "standard", "extra_alike", "extra_fund")
+AMOUNTS = ("charge", "booked", "others", "standard", "extra_alike", "extra_fund", "outside_part")
 
 
 class Sums(NamedTuple):
@@ -37,7 +37,8 @@ class Sums(NamedTuple):
 
     points: those that share the value. others: what comes off the standard. standard_outside: standards of the cases
     outside points with their extras; extra: extras of the cases in points, in the same unit; extra_fund: extras that
-    are fund money already. Under policy_ratio points, standards, extras and others are weighted by the ratio.
+    are fund money already; outside_by_case: money outside points of a step that is reckoned case by case. Under
+    policy_ratio points, standards, extras and others are weighted by the ratio.
     """
 
     cases: int = 0
@@ -51,6 +52,7 @@ class Sums(NamedTuple):
     standard_outside: Fraction = Fraction()
     extra: Fraction = Fraction()
     extra_fund: int = 0
+    outside_by_case: int = 0
 
     def plus(self, other: "Sums") -> "Sums":
         """Add up two sums."""
@@ -68,6 +70,8 @@ def total(sums: Sequence[Sums]) -> Sums:
 def with_fund_columns(priced: pl.DataFrame, rules: Rules, step: Step) -> pl.DataFrame:
     """Add what fund parts are made of, refunds with their sign: charge, booked, others, extras, the policy ratio.
 
+    Where the step is reckoned case by case, also each case's part of money outside points (`outside_part`).
+
     `priced`: a result of `price_cases` with the claims' total_charge and fund columns; for subtract also fund_total
     and patient_paid, for policy_ratio the self-payments, insurance_type and, where the ratios ask, hospital_level.
     """
@@ -78,13 +82,16 @@ def with_fund_columns(priced: pl.DataFrame, rules: Rules, step: Step) -> pl.Data
         own = pl.sum_horizontal(pl.col(fund).fill_null(0) for fund in pool.funds)
         booked = pl.when(_is(pool)).then(own.abs()).otherwise(booked)
     alike, as_fund = _extras(rules)
-    return priced.with_columns(
+    cases = priced.with_columns(
         (pl.col("total_charge").abs() * sign).alias("charge"),
         (booked * sign).alias("booked"),
         alike.alias("extra_alike"),
         as_fund.alias("extra_fund"),
         *_policy_ratio(priced, rules, step),
     ).with_columns((_others(priced, step) * sign).alias("others"))
+    return cases.with_columns(
+        _outside_by_case(cases, rules, step) if by_case(step) else pl.lit(0).alias("outside_part")
+    )
 
 
 def _is(pool: Pool) -> pl.Expr:
@@ -149,7 +156,9 @@ def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key,
     )
     found: dict[Key, Sums] = {}
     for row in table.iter_rows():
-        ratio, funding, of, count, charge, booked, others, standard, alike, extra_fund, *shared = row[len(keys) :]
+        ratio, funding, of, count, charge, booked, others, standard, alike, extra_fund, alone, *shared = row[
+            len(keys) :
+        ]
         own, weight = row[: len(keys)], Fraction(ratio)
         if funding == "outside":
             sums = Sums(
@@ -159,6 +168,7 @@ def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key,
                 others_outside=others * weight,
                 standard_outside=(standard + alike) * weight,
                 extra_fund=extra_fund,
+                outside_by_case=alone,
             )
         else:
             sums = Sums(
@@ -169,6 +179,7 @@ def sums_by(cases: pl.DataFrame, keys: Sequence[str], money: Money) -> dict[Key,
                 others=others * weight,
                 extra=alike * weight,
                 extra_fund=extra_fund,
+                outside_by_case=alone,
             )
         found[own] = found.get(own, Sums()).plus(sums)
     return found
@@ -202,11 +213,24 @@ def points_part(sums: Sums, value: Fraction, ratio: Fraction) -> Fraction:
 
 
 def outside_part(step: Step, pool: Pool, sums: Sums, ratio: Fraction) -> Fraction:
-    """Return the fund's part of money paid outside points (fen, exact): at the same ratio, or as it was booked."""
+    """Return the fund's part of money paid outside points (fen, exact): at the same ratio, or as it was booked.
+
+    Of a step that is reckoned case by case it is the sum of the cases' own parts.
+    """
+    if by_case(step):
+        return Fraction(sums.outside_by_case)
     charged = step.style == "ratio" and pool.point_value.start.unit == "charge_yuan"
     if charged and step.fund_ratio_outside == "booked":
         return sums.booked_outside + sums.extra * ratio + sums.extra_fund
     return (sums.standard_outside + sums.extra) * ratio - sums.others_outside + sums.extra_fund
+
+
+def _outside_by_case(cases: pl.DataFrame, rules: Rules, step: Step) -> pl.Series:
+    """Return each case's part of money outside points, rounded (fen): all of it outside, in points its extras alone."""
+    alone = cases.with_columns(pl.lit(0, pl.Int64).alias(name) for name in ("standard", "others"))
+    extras = case_parts(alone, rules, step.model_copy(update={"negative_fund_part": "kept"}), {}, ())
+    outside = cases["funding"].cast(pl.String) == "outside"
+    return case_parts(cases, rules, step, {}, ()).zip_with(outside, extras).alias("outside_part")
 
 
 def case_parts(

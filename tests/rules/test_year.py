@@ -12,10 +12,11 @@ from rules.fault import Text, UserError
 from rules.payment.budget import PoolBudget
 from rules.payment.clearing_statement import pool_identity
 from rules.payment.fund_part import by_case
+from rules.payment.month import settle_month
 from rules.payment.statement import Line
 from rules.payment.year import Paid, PoolResult, YearInputs, case_sums, clear_year, year_points, year_sums
 from rules.policy.model import Rules
-from tests.rules.priced import POOLS, STYLES, case_rows, priced_cases, rules
+from tests.rules.priced import POOLS, STYLES, VALUES, case_rows, priced_cases, rules
 
 SIGNED = ("counted_charge", "standard", "extra")
 PER_CASE = [s for s in STYLES if s.get("fund_ratio_level") == "case" or s.get("negative_fund_part") == "floored"]
@@ -163,6 +164,43 @@ def test_case_by_case_styles_refuse_an_elastic_value() -> None:
     policy = rules(PER_CASE[0], pools=pools_with(value))
     with pytest.raises(UserError, match="elastic value cannot be cleared by ratios or floors of the case"):
         cleared(grouped(case_rows(1)), policy, YearInputs(budgets(150_000)))
+
+
+def test_cases_outside_points_take_their_own_ratio_at_clearing_as_in_the_month() -> None:
+    """100.01 at 3,333 ÷ 10,000 is 33.33, 100.01 at 9 ÷ 10 is 90.01; extras of 10.01 in points at 7 ÷ 10 are 7.01.
+
+    The ratio of the pool, 1.0000 × (3,500 + 3,333 + 9,000) ÷ 25,000 = 0.63332, would make 126.68 + 6.34.
+    """
+    outside = {"funding": "outside", "points_fixed": "0", "standard": 10_001, "fund_large_paid": 0}
+    frame = pl.concat(
+        [
+            case_rows(1, extra=1_001),
+            case_rows(1, total_charge=1_000_000, fund_pool_paid=333_300, **outside),
+            case_rows(1, total_charge=1_000_000, fund_pool_paid=900_000, **outside),
+        ]
+    ).with_columns(pl.Series("case_id", ["in", "low", "high"]))
+    policy = rules(
+        {"style": "ratio", "fund_ratio_level": "case", "fund_ratio_gap": "reserve"},
+        exclusion={"charge_over": "2", "share_over": "0.64", "kinds": ["drug"], "outlier_test": "high"}
+        | {"money": "total", "pool": "same"},
+    )
+    found = cleared(grouped(frame), policy, YearInputs(budgets(10**6)))["employee"]
+    assert [line.amount for line in found.points.outside["H1"]] == [3_333 + 9_001 + 701]
+    month = settle_month(frame, policy, VALUES)
+    assert month.cases["fund_part"].to_list() == [round((538_381 + 1_001) * 0.7), 3_333, 9_001]
+
+
+@pytest.mark.parametrize("style", PER_CASE)
+@given(frame=priced_cases())
+@settings(max_examples=30, deadline=None)
+def test_a_year_pays_cases_outside_points_what_their_months_paid(style: dict[str, object], frame: pl.DataFrame) -> None:
+    policy, outside = rules(style), with_a_refund_pair(frame).filter(pl.col("funding") == "outside")
+    months = settle_month(outside, policy, VALUES).hospitals
+    points = year_points(year_sums(outside, policy), policy, YearInputs(budgets(10**9)))
+    paid = {
+        (name, h): sum(line.amount for line in lines) for name, p in points.items() for h, lines in p.outside.items()
+    }
+    assert paid == {(row["pool"], row["hospital_id"]): row["payable"] for row in months.to_dicts()}
 
 
 @given(priced_cases(), st.sampled_from(FROM_SUMS))
