@@ -16,6 +16,7 @@ from engine.cli import (
     clear,
     codes,
     dip,
+    dip_subtypes,
     explain,
     group,
     ledger_entries,
@@ -57,6 +58,7 @@ app.add_typer(ledger_entries.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(scheme.app, name="scheme")
 app.add_typer(codes.app, name="codes")
+dip.app.command("subtypes")(dip_subtypes.subtypes)
 app.add_typer(dip.app, name="dip")
 
 

@@ -5,12 +5,13 @@ folded (grouper.codes.fold).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from grouper.codes import fold
 from grouper.fault import Text
+from grouper.scheme.tables import Row
 
 AndBinds = Literal["looser", "tighter"]
 ProcedureMatch = Literal["exact", "extension", "subcategory"]
@@ -51,8 +52,8 @@ class Keys:
         category = code[:CATEGORY]
         return int(category in self.names or any(first <= category <= last for first, last in self.ranges))
 
-    def __contains__(self, code: str) -> bool:
-        return self.specificity(code) > 0
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, str) and self.specificity(code) > 0
 
 
 def read_keys(cell: str) -> Keys:
@@ -141,3 +142,30 @@ def _procedure(code: str) -> str:
     if not _PROCEDURE.fullmatch(code):
         raise CellError(Text(f"“{code}”不是手术操作编码", f"{code!r} is no procedure code"))
     return code
+
+
+Value = TypeVar("Value")
+
+
+def read_cell(row: Row, column: str, reader: Callable[[str], Value], faults: list[Text]) -> Value | None:
+    """Read one cell; an empty one, or one with a fault, is None."""
+    cell = row.values[column]
+    if not cell:
+        return None
+    try:
+        return reader(cell)
+    except CellError as error:
+        faults.append(row.fault(column, error.fault.zh, error.fault.en))
+        return None
+
+
+def read_choice(row: Row, column: str, known: Collection[Value], faults: list[Text]) -> Value | None:
+    """Read a cell that holds one of a few words; an empty one, or one with a fault, is None."""
+    cell = row.values[column]
+    for word in known:
+        if cell == word:
+            return word
+    if cell:
+        listed = ", ".join(map(str, known))
+        faults.append(row.fault(column, f"“{cell}”应为 {listed} 之一", f"{cell!r} should be one of {listed}"))
+    return None

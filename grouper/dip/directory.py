@@ -6,12 +6,12 @@ Format: docs/dip.md.
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 from pydantic import Field as Key
 
@@ -23,6 +23,8 @@ from grouper.dip.cells import (
     Expression,
     Keys,
     ProcedureMatch,
+    read_cell,
+    read_choice,
     read_codes,
     read_expression,
     read_keys,
@@ -30,7 +32,8 @@ from grouper.dip.cells import (
 )
 from grouper.fault import Text, UserError
 from grouper.nearest import near_names
-from grouper.scheme.pack import Names, PackHead, Strict, Valid, find_pack, read_head
+from grouper.scheme.pack import Names, PackHead, Valid, find_pack, read_head
+from grouper.scheme.settings import Strict
 from grouper.scheme.tables import Change, Layout, Row, Table, Tables, apply_changes, read_tables
 
 Layer = Literal["XQ", "BX", "FZ", "JC", "ZH"]
@@ -45,7 +48,6 @@ GROUP_KINDS: tuple[GroupKind, ...] = get_args(GroupKind)
 CASE_CLASSES: tuple[CaseClass, ...] = get_args(CaseClass)
 PROCEDURE_CLASSES: tuple[ProcedureClass, ...] = get_args(ProcedureClass)
 ANY = "*"
-_Value = TypeVar("_Value")
 
 LAYOUT = Layout(
     columns={
@@ -295,30 +297,6 @@ def build(head: DirectoryHead, tables: Tables, changes: tuple[Change, ...], faul
     return replace(directory, groups=_Groups(directory, faults).read(tables["groups"]))
 
 
-def _read(row: Row, column: str, reader: Callable[[str], _Value], faults: list[Text]) -> _Value | None:
-    """Read one cell; an empty one, or one with a fault, is None."""
-    cell = row.values[column]
-    if not cell:
-        return None
-    try:
-        return reader(cell)
-    except CellError as error:
-        faults.append(row.fault(column, error.fault.zh, error.fault.en))
-        return None
-
-
-def _choice(row: Row, column: str, known: Collection[_Value], faults: list[Text]) -> _Value | None:
-    """Read a cell that holds one of a few words; an empty one, or one with a fault, is None."""
-    cell = row.values[column]
-    for word in known:
-        if cell == word:
-            return word
-    if cell:
-        listed = ", ".join(map(str, known))
-        faults.append(row.fault(column, f"“{cell}”应为 {listed} 之一", f"{cell!r} should be one of {listed}"))
-    return None
-
-
 class _Groups:
     """Reads the rows of groups.csv against the other tables of a directory."""
 
@@ -335,13 +313,13 @@ class _Groups:
 
     def _group(self, row: Row, sequence: int) -> GroupRow:
         faults = self._faults
-        layer = _choice(row, "layer", LAYERS, faults)
-        kind = _choice(row, "kind", GROUP_KINDS, faults) or ("comprehensive" if layer == "ZH" else "core")
-        case_class = _choice(row, "class", CASE_CLASSES, faults)
+        layer = read_choice(row, "layer", LAYERS, faults)
+        kind = read_choice(row, "kind", GROUP_KINDS, faults) or ("comprehensive" if layer == "ZH" else "core")
+        case_class = read_choice(row, "class", CASE_CLASSES, faults)
         is_any = row.values["main_procedure"] == ANY
-        main = None if is_any else _read(row, "main_procedure", read_codes, faults)
+        main = None if is_any else read_cell(row, "main_procedure", read_codes, faults)
         related, procedures = (
-            _read(row, name, self._expression, faults) for name in ("related_procedure", "procedures")
+            read_cell(row, name, self._expression, faults) for name in ("related_procedure", "procedures")
         )
         by_class = case_class if kind == "comprehensive" else None
         names_procedures = is_any or main is not None or related is not None or procedures is not None
@@ -352,19 +330,19 @@ class _Groups:
             kind=kind,
             entry=0,
             sequence=sequence,
-            main_diagnosis=_read(row, "main_diagnosis", read_keys, faults),
-            any_diagnosis=_read(row, "any_diagnosis", read_keys, faults),
-            other_diagnosis=_read(row, "other_diagnosis", read_keys, faults),
+            main_diagnosis=read_cell(row, "main_diagnosis", read_keys, faults),
+            any_diagnosis=read_cell(row, "any_diagnosis", read_keys, faults),
+            other_diagnosis=read_cell(row, "other_diagnosis", read_keys, faults),
             main_procedure=main,
             related=related,
             procedures=procedures,
             case_class=by_class,
             is_conservative=not names_procedures and by_class is None,
             marker=self._marker(row),
-            age_days=_read(row, "age_days", read_range, faults),
-            birth_weight=_read(row, "birth_weight", read_range, faults),
-            score=_read(row, "score", _number, faults),
-            mean_cost=_read(row, "mean_cost", _fen, faults),
+            age_days=read_cell(row, "age_days", read_range, faults),
+            birth_weight=read_cell(row, "birth_weight", read_range, faults),
+            score=read_cell(row, "score", _number, faults),
+            mean_cost=read_cell(row, "mean_cost", _fen, faults),
         )
         if not group.code:
             faults.append(row.fault("code", "病种没有编码", "a group has no code"))
@@ -425,8 +403,8 @@ def _fen(cell: str) -> int:
 def _excluded(table: Table, faults: list[Text]) -> dict[str, ExcludedProcedure]:
     excluded = {}
     for code, row in table.items():
-        rule = _choice(row, "rule", get_args(Exclusion), faults)
-        scope = _read(row, "scope", read_keys, faults)
+        rule = read_choice(row, "rule", get_args(Exclusion), faults)
+        scope = read_cell(row, "scope", read_keys, faults)
         if (rule == "main_within") != (scope is not None) and rule is not None:
             faults.append(
                 row.fault(
@@ -441,8 +419,8 @@ def _excluded(table: Table, faults: list[Text]) -> dict[str, ExcludedProcedure]:
 def _markers(table: Table, faults: list[Text]) -> dict[str, dict[Position, Keys]]:
     cells: dict[str, dict[Position, list[str]]] = {}
     for row in table.values():
-        position = _choice(row, "position", get_args(Position), faults)
-        if position is not None and _read(row, "code", read_keys, faults) is not None:
+        position = read_choice(row, "position", get_args(Position), faults)
+        if position is not None and read_cell(row, "code", read_keys, faults) is not None:
             cells.setdefault(row.values["marker"], {}).setdefault(position, []).append(row.values["code"])
     return {
         marker: {position: read_keys("|".join(keys)) for position, keys in positions.items()}
@@ -452,8 +430,8 @@ def _markers(table: Table, faults: list[Text]) -> dict[str, dict[Position, Keys]
 
 def _primary_care(table: Table, faults: list[Text]) -> Iterator[tuple[Keys, frozenset[str] | None]]:
     for row in table.values():
-        keys = _read(row, "main_diagnosis", read_keys, faults)
-        codes = _read(row, "main_procedure", read_codes, faults)
+        keys = read_cell(row, "main_diagnosis", read_keys, faults)
+        codes = read_cell(row, "main_procedure", read_codes, faults)
         if keys is not None:
             yield keys, codes
 
@@ -461,7 +439,7 @@ def _primary_care(table: Table, faults: list[Text]) -> Iterator[tuple[Keys, froz
 def _procedure_classes(table: Table, faults: list[Text]) -> dict[str, ProcedureClass]:
     classes = {}
     for code, row in table.items():
-        found = _choice(row, "class", PROCEDURE_CLASSES, faults)
+        found = read_choice(row, "class", PROCEDURE_CLASSES, faults)
         if found is not None:
             classes[fold(code)] = found
     return classes

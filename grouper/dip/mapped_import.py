@@ -1,19 +1,17 @@
 """Import a city's directory in the style of 1.0 or 2.0 from Excel, by a column map (docs/dip.md)."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field as Key
-from pydantic import ValidationError
 
 from grouper.dip.directory import LAYOUT, DirectoryHead, load_directory
 from grouper.dip.workbook_import import Import, write_imported
 from grouper.fault import Text, UserError
 from grouper.nearest import near_names
-from grouper.scheme.pack import Strict
 from grouper.scheme.pack_writing import refuse_occupied
+from grouper.scheme.settings import Strict, read_toml, validated
 from grouper.scheme.tables import Row, Tables
 from grouper.scheme.workbook_sheets import Layout, Workbook
 
@@ -70,16 +68,8 @@ def _meant(cells: Mapping[str, str], words: Mapping[str, Mapping[str, str]]) -> 
 
 
 def _read_map(path: Path) -> tuple[DirectoryMap, DirectoryHead]:
-    try:
-        column_map = DirectoryMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        head = DirectoryHead.model_validate({"kind": "dip"} | column_map.scheme)
-    except OSError as error:
-        raise UserError(Text(f"{path}：无法读取：{error}", f"{path}: cannot be read: {error}")) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(Text(f"{path}：不是有效的 TOML：{error}", f"{path}: not valid TOML: {error}")) from error
-    except ValidationError as error:
-        details = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
-        raise UserError([Text(f"{path} {key}：{why}", f"{path} {key}: {why}") for key, why in details]) from error
+    column_map = validated(path, DirectoryMap, read_toml(path))
+    head = validated(path, DirectoryHead, {"kind": "dip"} | column_map.scheme)
     faults = []
     for table, named in (("columns", column_map.columns), ("words", column_map.words)):
         for name in named:

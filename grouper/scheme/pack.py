@@ -5,7 +5,6 @@ docs/schemes.md; an overlay names a base pack and holds only changes.
 """
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,13 +12,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Key
 
 from grouper.codes import CodeList, fold, load_code_list
 from grouper.fault import Text, UserError
 from grouper.nearest import near_names
 from grouper.rule_language import Always, Rule, RuleSyntaxError, parse, set_names
+from grouper.scheme.settings import Strict, read_toml, validated
 from grouper.scheme.tables import Change, Row, Table, Tables, apply_changes, read_tables
 
 PACKS = Path(__file__).parents[1] / "schemes"
@@ -30,12 +29,6 @@ NEVER_EXCLUDED = "无"
 NATIONAL = "chs-drg-"
 _LEVELS: dict[str, Level] = {"MCC": "MCC", "CC": "CC"}
 _KINDS = {"drg": Text("DRG 分组方案", "a DRG scheme"), "dip": Text("DIP 目录", "a DIP directory")}
-
-
-class Strict(BaseModel):
-    """Read from a file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Names(Strict):
@@ -219,10 +212,7 @@ def read_head(folder: Path, model: type[Head]) -> Head:
     if pack_kind(folder) != model.kind_of_pack:
         wanted = _KINDS[model.kind_of_pack]
         raise UserError(Text(f"{path}：此处需要{wanted.zh}", f"{path}: {wanted.en} is needed here"))
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise UserError([_head_fault(path, model, detail) for detail in error.errors()]) from error
+    return validated(path, model, content)
 
 
 def _read_toml(folder: Path) -> dict[str, Any]:
@@ -236,20 +226,7 @@ def _read_toml(folder: Path) -> dict[str, Any]:
                 f"no scheme {folder.name!r}{near.en}; there are {known}, or name a folder with a scheme.toml",
             )
         )
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(Text(f"{path}：不是有效的 TOML：{error}", f"{path}: not valid TOML: {error}")) from error
-
-
-def _head_fault(path: Path, model: type[BaseModel], detail: Mapping[str, Any]) -> Text:
-    key = ".".join(str(part) for part in detail["loc"])
-    for part in detail["loc"][:-1]:
-        inner = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
-    known = [field.alias or name for name, field in model.model_fields.items()]
-    near = near_names(str(detail["loc"][-1]), known) if detail["type"] == "extra_forbidden" else Text("", "")
-    return Text(f"{path} {key}：{detail['msg']}{near.zh}", f"{path} {key}: {detail['msg']}{near.en}")
+    return read_toml(path)
 
 
 def _load_base(base: str, folder: Path) -> Scheme:
