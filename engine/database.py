@@ -8,9 +8,14 @@ if TYPE_CHECKING:
 
 
 def open_database(database: str | Path = ":memory:", *, read_only: bool = False) -> "DuckDBPyConnection":
-    """Open a DuckDB database; its progress bar would write into the results on standard output."""
+    """Open a DuckDB database.
+
+    Its progress bar would write into the results on standard output, and a name without a table would be looked for
+    among the variables of the program.
+    """
     import duckdb
 
     connection = duckdb.connect(str(database), read_only=read_only)
     connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET python_enable_replacements = false")
     return connection
