@@ -51,7 +51,8 @@ class Originals(NamedTuple):
 FindOriginals = Callable[[pl.DataFrame], Originals]
 """Given the refunds of a month, return where their originals are."""
 FindNeighbours = Callable[[pl.DataFrame, int], pl.DataFrame]
-"""Given stays, return those of the same persons in other months that lie within so many days of them."""
+"""Given stays, return those of the same persons in other months that lie within so many days of them: case_id,
+person_id, admitted, discharged, and whether a refund took it back (cancelled)."""
 
 
 def rules_of(policies: Sequence[Policy], month: int) -> Rules:
@@ -145,8 +146,11 @@ class MonthPricing:
         if not asked or not here.height:
             return here
         stays = here.select("person_id", "admitted", "discharged", counts(here).not_().alias(CANCELLED))
-        beside = [] if self.neighbours is None else [_like(self.neighbours(here, max(asked)), stays)]
-        return here.with_columns(stay_gaps(pl.concat([stays, *beside])).head(here.height).get_columns())
+        if self.neighbours is not None:
+            beside, taken_back = self.neighbours(here, max(asked)), refunds["original_case_id"].implode()
+            marked = beside.with_columns(pl.col(CANCELLED) | pl.col("case_id").is_in(taken_back))
+            stays = pl.concat([stays, _like(marked, stays)])
+        return here.with_columns(stay_gaps(stays).head(here.height).get_columns())
 
     def _paid(self, cases: pl.DataFrame) -> pl.DataFrame:
         """Price cases that are no refunds; each (own month, value month) by itself, since values go by month."""

@@ -110,8 +110,9 @@ def _by_year(settled: Month, rules: Rules, year: int) -> pl.DataFrame:
         return whole
     years = cases.filter(apart).group_by("budget_year")
     parts = pl.concat(_part(own, rules, int(str(of))) for (of,), own in years)
-    rest = pl.concat([whole, parts.with_columns(-pl.col(AMOUNTS), pl.lit(None, pl.Int32).alias("year"))])
-    return pl.concat([rest.group_by(KEYS).agg(pl.col(AMOUNTS).sum()), parts])
+    without = parts.with_columns(-pl.col(AMOUNTS), pl.lit(None, pl.Int32).alias("year"))
+    rest = pl.concat([whole.select(without.columns), without]).group_by(KEYS).agg(pl.col(AMOUNTS).sum())
+    return pl.concat([rest.select(parts.columns), parts])
 
 
 def _part(cases: pl.DataFrame, rules: Rules, year: int) -> pl.DataFrame:

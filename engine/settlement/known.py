@@ -57,7 +57,10 @@ class Known:
     def originals(self, refunds: pl.DataFrame) -> Originals:
         """Return the cases of other months that refunds name, and which of them were taken back already."""
         asked = refunds.select(pl.col("original_case_id").alias("case_id"))
-        query = f"FROM ledger_case SEMI JOIN asked USING (case_id) WHERE batch IN ({self.others})"
+        query = f"""
+            SELECT * EXCLUDE (batch, group_name, split) FROM ledger_case SEMI JOIN asked USING (case_id)
+            WHERE batch IN ({self.others})
+        """  # noqa: S608
         paid = self._joined(asked, query)
         query = f"""
             SELECT original_case_id FROM ledger_case SEMI JOIN asked ON original_case_id = asked.case_id
@@ -78,10 +81,10 @@ class Known:
         return self._joined(stays.to_frame("stay_id"), query)["record"].to_list()
 
     def neighbours(self, stays: pl.DataFrame, days: int) -> pl.DataFrame:
-        """Return stays of the same persons in other months that lie within so many days (person, dates, cancelled)."""
+        """Return stays of the same persons in other months that lie within so many days."""
         asked = stays.select("person_id", "admitted", "discharged")
         query = f"""
-            SELECT person_id, admitted, discharged, case_id IN (
+            SELECT case_id, person_id, admitted, discharged, case_id IN (
                 SELECT original_case_id FROM ledger_case WHERE sign < 0 AND batch IN ({self.others})
             ) AS cancelled
             FROM ledger_case AS l WHERE sign > 0 AND batch IN ({self.others}) AND EXISTS (
