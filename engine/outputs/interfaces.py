@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.outputs.folder import MARK, replaced_folder
+from engine.outputs.writing import writing
 from engine.settlement.ledger import Ledger
 from grouper.fault import Text, UserError
 from grouper.nearest import near_names
@@ -37,7 +38,7 @@ def export_interface(ledger: Ledger, name: str, month: str, out: Path) -> dict[s
     _refuse(ledger, name, month, interface.get("kind"))
     fields = ", ".join(f'{field[0]} AS "{official}"' for official, field in interface["fields"].items())
     query = f"SELECT {fields} FROM {interface['source'].strip()}".replace("$month", f"'{month}'")  # noqa: S608
-    with replaced_folder(out) as folder:
+    with replaced_folder(out) as folder, writing(out):
         file = folder / f"{name}-{month}.csv"
         quoted = str(file).replace("'", "''")
         rows = ledger.connection.execute(f"COPY ({query}) TO '{quoted}' (HEADER)").fetchall()[0][0]

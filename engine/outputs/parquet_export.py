@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.outputs.folder import MARK, replaced_folder
+from engine.outputs.writing import writing
 from engine.settlement.ledger import Ledger
 from grouper.fault import Text, UserError
 
@@ -38,7 +39,7 @@ def export_parquet(ledger: Ledger, out: Path, months: Sequence[str] = ()) -> dic
             ]
         )
     rows: dict[str, dict[str, int]] = {}
-    with replaced_folder(out) as folder:
+    with replaced_folder(out) as folder, writing(out):
         for view, column in VIEWS.items():
             rows[view] = {month: _write(ledger, folder, view, column, month) for month in months or known}
         summary = {"version": 1, "as": "parquet", "months": list(months or known), "rows": rows}

@@ -3,6 +3,9 @@
 Cells are written as numbers or as text, never as formulas or links, whatever the data says.
 """
 
+import gc
+import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.exceptions import XlsxFileError
 
 from grouper.fault import Text
 
@@ -112,9 +116,23 @@ def workbook(path: Path, lang: str, margin: Margin, made: datetime) -> Iterator[
         "tmpdir": str(path.parent),
         "default_format_properties": {"font_name": FONT, "font_size": 10},
     }
-    with xlsxwriter.Workbook(path, options) as book:
-        book.set_properties({"created": made, "comments": margin.below})
-        yield Paper(book, lang, margin, {})
+    try:
+        with xlsxwriter.Workbook(path, options) as book:
+            book.set_properties({"created": made, "comments": margin.below})
+            yield Paper(book, lang, margin, {})
+    except (OSError, XlsxFileError) as error:
+        _let_go(error)
+        raise
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Drop half-written files now: they would complain on the screen, each by itself, once they are collected."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+    gc.collect()
+    sys.unraisablehook = hook
 
 
 def fitted(labels: Sequence[str]) -> float:

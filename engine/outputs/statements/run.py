@@ -4,16 +4,14 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from xlsxwriter.exceptions import XlsxWriterException
 
-from engine.outputs.folder import MARK, cannot_write, replaced_folder
+from engine.outputs.folder import MARK, replaced_folder
 from engine.outputs.statements.addressee import Addressee
 from engine.outputs.statements.bureau_month import write_bureau_month
 from engine.outputs.statements.clearing import clearing_facts, clearing_figures
@@ -22,6 +20,7 @@ from engine.outputs.statements.hospital_month import Printed, write_hospital_mon
 from engine.outputs.statements.month import MonthFacts, MonthFigures
 from engine.outputs.statements.month_reading import month_facts, month_figures, write_cases
 from engine.outputs.statements.processes import Task, in_processes
+from engine.outputs.writing import writing
 from engine.provenance import file_digest, program_versions
 from engine.settlement.ledger import read_ledger
 from engine.tables import Column, read_table
@@ -60,7 +59,7 @@ def month_statements(request: StatementsRequest, month: str, start: StartProgres
         facts = month_facts(ledger, month)
         figures = month_figures(ledger, facts)
         wanted = chosen(request.hospitals, figures.hospitals())
-        with replaced_folder(request.out) as folder, _writing(request.out):
+        with replaced_folder(request.out) as folder, writing(request.out):
             with tempfile.TemporaryDirectory(prefix=".cases-", dir=folder) as scratch:
                 cases = Path(scratch) / "cases.parquet"
                 write_cases(ledger, facts, cases)
@@ -82,7 +81,7 @@ def clearing_statements(request: StatementsRequest, year: int, start: StartProgr
         facts = clearing_facts(ledger, year)
         figures = clearing_figures(ledger, facts)
     wanted = chosen(request.hospitals, figures.hospitals["hospital_id"].unique().sort().to_list())
-    with replaced_folder(request.out) as folder, _writing(request.out):
+    with replaced_folder(request.out) as folder, writing(request.out):
         tasks = {}
         for hospital in wanted:
             to = Addressee(hospital, names.get(hospital, ""), request.bureau, request.lang)
@@ -94,15 +93,6 @@ def clearing_statements(request: StatementsRequest, year: int, start: StartProgr
             write_bureau_clearing(file, request.bureau, request.lang, facts, figures, due, names)
         head = {"year": year, "stage": facts.stage, "batch": facts.batch, "policy": facts.policy, "seal": facts.seal}
         return _summarised(folder, {**head, "hospitals": len(due), "due": sum(due.values())})
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Say what the writer of workbooks could not write."""
-    try:
-        yield
-    except XlsxWriterException as error:
-        raise cannot_write(out, error) from error
 
 
 def _tasks(
