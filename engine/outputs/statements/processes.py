@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from grouper.fault import Text, UserError
@@ -29,9 +30,10 @@ def in_processes(tasks: Mapping[str, Task], processes: int = 0) -> Iterator[tupl
             yield key, task.function(*task.arguments)
         return
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, fresh, initializer=_leave_interrupts) as pool:
+    with ProcessPoolExecutor(count, fresh) as pool:
         ordered = sorted(tasks, key=lambda key: (-tasks[key].size, key))
-        running = {pool.submit(tasks[key].function, *tasks[key].arguments): key for key in ordered}
+        with _left_to_this_process(signal.SIGINT):
+            running = {pool.submit(tasks[key].function, *tasks[key].arguments): key for key in ordered}
         try:
             for done in as_completed(running):
                 yield running[done], done.result()
@@ -46,6 +48,11 @@ def in_processes(tasks: Mapping[str, Task], processes: int = 0) -> Iterator[tupl
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Let the first process answer Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _left_to_this_process(number: signal.Signals) -> Iterator[None]:
+    """Keep a signal, Ctrl-C for one, from the processes that are started meanwhile: this one answers it for all."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
