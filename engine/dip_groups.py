@@ -29,7 +29,7 @@ Cells = dict[str, str]
 Bools = npt.NDArray[np.bool_]
 Stage = Literal["national", "local", "related", "comprehensive"]
 GROUPS = LAYOUT.columns["groups"]
-DIAGNOSIS = re.compile(r"[a-z]\d\d(\.[0-9a-z].*)?")
+DIAGNOSIS = re.compile(r"[A-Za-z]\d\d(\.[0-9A-Za-z].*)?")
 PROCEDURE = re.compile(r"\d\d?(\.[\dx]+)?")
 CATEGORY, SUBCATEGORY = 3, 5
 UNNAMED = "?"
@@ -238,7 +238,8 @@ class GroupChoice:
 
     def _with_category(self, length: int) -> pl.DataFrame:
         """Return row, diagnosis: each base case with the category of its main diagnosis, "" where it has none."""
-        categories = pl.Series([_category(code, length) for code in self.cases.diagnosis_codes])
+        spelling = self.base.diagnosis_codes.spelling
+        categories = pl.Series([_category(spelling(code), length) for code in self.cases.diagnosis_codes])
         return pl.DataFrame({"row": self._rows, "diagnosis": categories.gather(self._main_diagnoses)})
 
     def _main_procedure(self, cases: pl.DataFrame) -> pl.DataFrame:
@@ -322,7 +323,8 @@ def _counts(rows: Int32, groups: int) -> npt.NDArray[np.int64]:
 
 
 def _category(code: str, length: int) -> str:
-    return code[:length].upper() if DIAGNOSIS.fullmatch(code) else ""
+    """Return the category of a diagnosis in so many characters, "" where no directory could name it."""
+    return code[:1].upper() + code[1:length] if DIAGNOSIS.fullmatch(code) else ""
 
 
 def _may_split(cells: Cells) -> bool:

@@ -178,7 +178,7 @@ def _head(
     order = base.head.order if "ZH" in base.head.order else (*base.head.order, "ZH")
     return base.head.model_copy(
         update={
-            "id": request.id or (f"{policy.id}-directory" if rules.scheme in shipped("dip") else rules.scheme),
+            "id": request.id or (f"{policy.id}-directory" if rules.scheme == base.id else rules.scheme),
             "name": Names(zh=f"{title['zh']}：本地病种目录", en=f"{title['en']}: local directory"),
             "version": str(years[-1] + 1),
             "valid": Valid.model_validate({"from": date(years[-1] + 1, 1, 1)}),
