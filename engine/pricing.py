@@ -67,7 +67,7 @@ def run_pricing(request: PricingRequest) -> dict[str, Any]:
         settled.hospitals.write_parquet(folder / "hospital_months.parquet")
         merged.held.write_parquet(folder / "held.parquet")
         if rules.special_case is not None:
-            ranked = candidates(settled.cases, rules.special_case)
+            ranked = candidates(settled.cases, rules.special_case, rules.reviewed)
             ranked.select("rank", "case_id", "hospital_id", "group", "total_charge", "standard").write_csv(
                 folder / "special_case_candidates.csv"
             )

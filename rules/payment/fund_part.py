@@ -10,7 +10,7 @@ floored at zero are reckoned and rounded case by case. Source: 规程 2025版; p
 2019.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from operator import add
 from typing import NamedTuple
@@ -80,8 +80,9 @@ def with_fund_columns(priced: pl.DataFrame, rules: Rules, step: Step) -> pl.Data
     booked: pl.Expr = pl.lit(0, pl.Int64)
     for pool in rules.pools:
         own = pl.sum_horizontal(pl.col(fund).fill_null(0) for fund in pool.funds)
-        booked = pl.when(_is(pool)).then(own.abs()).otherwise(booked)
-    alike, as_fund = _extras(rules)
+        booked = pl.when(_is_in([pool])).then(own.abs()).otherwise(booked)
+    by_item = _is_in(pool for pool in rules.pools if pool.by_item)
+    alike, as_fund = (pl.when(by_item).then(0).otherwise(extra) for extra in _extras(rules))
     cases = priced.with_columns(
         (pl.col("total_charge").abs() * sign).alias("charge"),
         (booked * sign).alias("booked"),
@@ -94,9 +95,9 @@ def with_fund_columns(priced: pl.DataFrame, rules: Rules, step: Step) -> pl.Data
     )
 
 
-def _is(pool: Pool) -> pl.Expr:
-    """Return whether a case belongs to a pool."""
-    return pl.col("pool").cast(pl.String) == pool.id
+def _is_in(pools: Iterable[Pool]) -> pl.Expr:
+    """Return whether a case belongs to one of some pools."""
+    return pl.col("pool").cast(pl.String).is_in([pool.id for pool in pools])
 
 
 def _extras(rules: Rules) -> tuple[pl.Expr, pl.Expr]:
@@ -207,8 +208,10 @@ def value_ratio(step: Step, pool: Pool, sums: Sums) -> Fraction:
     return Fraction(sums.booked + (sums.booked_outside if same else 0), charge) if charge else Fraction(1)
 
 
-def points_part(sums: Sums, value: Fraction, ratio: Fraction) -> Fraction:
+def points_part(pool: Pool, sums: Sums, value: Fraction, ratio: Fraction) -> Fraction:
     """Return the fund's part of the cases in points (fen, exact)."""
+    if pool.by_item:
+        return Fraction(sums.booked)
     return sums.points * value * ratio - sums.others
 
 
@@ -217,6 +220,8 @@ def outside_part(step: Step, pool: Pool, sums: Sums, ratio: Fraction) -> Fractio
 
     Of a step that is reckoned case by case it is the sum of the cases' own parts.
     """
+    if pool.by_item:
+        return Fraction(sums.booked_outside)
     if by_case(step):
         return Fraction(sums.outside_by_case)
     charged = step.style == "ratio" and pool.point_value.start.unit == "charge_yuan"
@@ -240,9 +245,10 @@ def case_parts(
 
     `cases`: from `with_fund_columns`. `ratios`: ρ by `keys`, where the ratio is not the case's own.
     """
-    charged = pl.any_horizontal(_is(p) for p in rules.pools if p.point_value.start.unit == "charge_yuan")
+    charged = _is_in(p for p in rules.pools if p.point_value.start.unit == "charge_yuan")
     as_booked = charged & (pl.col("funding").cast(pl.String) == "outside")
     as_booked &= step.style == "ratio" and step.fund_ratio_outside == "booked"
+    as_booked |= _is_in(p for p in rules.pools if p.by_item)
     paid = pl.col("standard") + pl.col("extra_alike") - pl.col("others")
     paid = pl.when(as_booked).then(pl.col("booked")).otherwise(paid)
     if step.negative_fund_part == "floored":

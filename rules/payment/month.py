@@ -13,6 +13,7 @@ import polars as pl
 
 from rules.fault import Text, UserError
 from rules.money import round_fen
+from rules.payment.columns import need
 from rules.payment.deductions import deducted_by
 from rules.payment.fund_part import (
     Key,
@@ -52,7 +53,8 @@ def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions:
     ones that priced the cases; a case whose value is that of another month than the one that books it (a late claim,
     a refund) names it in `value_month`; a refund of an earlier month whose part is known carries it in `fixed_part`
     (fen) and touches no ratio of this month. `deductions`: those that count, where the policy lets them act in the
-    month; they come off in the month they were found. Columns of `hospitals`: cases, points (text, exact), charge,
+    month; they come off in the month they were found. Where patients pay by group, cases carry their `patient_part`.
+    Columns of `hospitals`: cases, points (text, exact), charge,
     booked, payable, deducted, paid, deposit, withheld; payable = paid + deducted + deposit + withheld.
     """
     cases = with_fund_columns(_complete(priced), rules, rules.month)
@@ -65,9 +67,19 @@ def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions:
     if fixed.height:
         settled = pl.concat([settled, fixed.select(settled.columns)]).sort("row")
     settled = settled.drop("row")
+    if rules.patient_basis == "group":
+        settled = settled.with_columns(_patient_part(settled))
     if rules.fund_split is not None:
         settled = settled.with_columns(split_over_funds(settled, rules.fund_split).get_columns())
     return Month(settled, _hospital_rows(sums, exact, rules, _deducted(rules, deductions)))
+
+
+def _patient_part(cases: pl.DataFrame) -> pl.Expr:
+    """Return what patients pay by group (fen): what the funds leave of the standard and its extras; null elsewhere."""
+    need(cases, ["fund_total"], "个人按病组付费", "what patients pay by group")
+    other_funds = pl.col("fund_total").fill_null(0).abs() * pl.col("sign") - pl.col("booked")
+    left = pl.sum_horizontal("standard", "extra_alike", "extra_fund") - pl.col("fund_part") - other_funds
+    return pl.when(pl.col("funding").cast(pl.String) != "elsewhere").then(left).alias("patient_part")
 
 
 def _complete(priced: pl.DataFrame) -> pl.DataFrame:
@@ -107,7 +119,7 @@ def _payables(
     found: dict[Key, Fraction] = {}
     for (*own, value_month), sums in by_value.items():
         key, pool = tuple(own), rules.pool(own[0])
-        part = points_part(sums, values[pool.id, value_month], ratios[key])
+        part = points_part(pool, sums, values[pool.id, value_month], ratios[key])
         part += outside_part(rules.month, pool, sums, ratios[key])
         found[key] = found.get(key, Fraction()) + part
     return found

@@ -73,11 +73,14 @@ def place(cases: pl.DataFrame) -> pl.Expr:
 
 
 def pools(cases: pl.DataFrame, rules: Rules) -> pl.Series:
-    """Return the position of each case's pool in `rules.pools`; UserError for cases that no pool takes."""
+    """Return the position of each case's pool in `rules.pools`; UserError for cases that no pool takes.
+
+    A pool that names the case's region comes before one that names none.
+    """
     need(cases, ["insurance_type"], "基金池", "the pool")
     placed = cases.select(pl.col("insurance_type"), place(cases).alias("place"), *regions(cases, rules))
     found: pl.Expr = pl.lit(None, pl.Int8)
-    for n, pool in reversed(list(enumerate(rules.pools))):
+    for n, pool in sorted(enumerate(rules.pools), key=lambda numbered: bool(numbered[1].regions)):
         takes = pl.col("insurance_type").is_in(list(pool.insurance_types)) & (pl.col("place") == pool.place)
         if pool.regions:
             takes &= pl.col("insured_region").is_in(list(pool.regions))

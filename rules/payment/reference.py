@@ -272,6 +272,10 @@ class _Pricing(Trace):
         name, rule, ratio = self.classify(tested)
         if rule is None:
             return Ordinary(name, normal, ratio)
+        if isinstance(rule, HighRule) and rule.review:
+            self.tell(
+                "特例单议候选", "candidate for special-case review", CLASS_TEXT[name], "case_class", name, "review"
+            )
         charge = self.low_charge(tested) if name == "low" else tested
         formula, paying = classes.paid_as(name)
         if paying is None or paying.pay == "normal":

@@ -5,6 +5,7 @@ case is paid by item or an adjusted standard, a rejected one by the ordinary rul
 clearing.
 """
 
+from collections.abc import Collection
 from fractions import Fraction
 from math import floor
 from typing import NamedTuple
@@ -69,17 +70,18 @@ def quota(rule: SpecialCase, discharges: int) -> int:
     return floor(Fraction(rule.quota_share) * discharges)
 
 
-def candidates(priced: pl.DataFrame, rule: SpecialCase) -> pl.DataFrame:
+def candidates(priced: pl.DataFrame, rule: SpecialCase, reviewed: Collection[str]) -> pl.DataFrame:
     """Return the cases worth an application, ranked, within the quota of the region or of each hospital.
 
-    `priced`: a result of `price_cases` with case_id, hospital_id, total_charge. Ranked by loss (standard less charge),
+    `priced`: a result of `price_cases` with case_id, hospital_id, total_charge. `reviewed`: the classes whose cases
+    the policy reviews, where it takes candidates by class. Ranked by loss (standard less charge),
     or by charge over standard; ties go to the case_id that sorts first. Adds `rank`.
     """
     loss = -pl.col("official_result")
     order = loss if rule.rank_by == "loss" else pl.col("total_charge") / pl.col("standard")
     eligible = (pl.col("funding") == "points") & (loss > 0)
     if rule.candidates == "reviewed_classes":
-        eligible &= pl.col("class").cast(pl.String).is_in(["high", "extreme"])
+        eligible &= pl.col("class").cast(pl.String).is_in(list(reviewed))
     over = [] if rule.quota_base == "region_discharges" else ["hospital_id"]
     within = pl.len().over(over) if over else pl.len()
     ranked = (

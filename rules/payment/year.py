@@ -297,7 +297,17 @@ def _clear_pool(
 
 
 def payables(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
-    """Return each hospital's payable from its sums (fen, exact): points at their values × ρ, less what others pay."""
+    """Return each hospital's payable from its sums (fen, exact): points at their values × ρ, less what others pay.
+
+    Where hospitals bear the difference of incoming patients, their by-item amount.
+    """
+    if found.pool.by_item:
+        return {h: Fraction(share.sums.booked) for h, share in found.shares.items()}
+    return standards(found, rules)
+
+
+def standards(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
+    """Return the fund money that each hospital's points come to (fen, exact), whoever bears it."""
     ratios = _ratios(found.pool, rules, found.shares, total([share.sums for share in found.shares.values()]))
     return {
         h: (share.fixed_money + share.floating * found.value.value) * ratios[h] - share.sums.others
@@ -339,7 +349,7 @@ def _normalised(found: PoolPoints, rules: Rules) -> bool:
     """Tell whether the policy scales the payables to the money for points, instead of booking the gap."""
     rule = found.pool.point_value
     limited = isinstance(rule, Capped) and rule.remainder == "normalise" and found.value.reason in {"cap", "floor"}
-    return limited or rules.clearing.fund_ratio_gap == "normalise"
+    return not found.pool.by_item and (limited or rules.clearing.fund_ratio_gap == "normalise")
 
 
 def _hospital_year(found: PoolPoints, hospital: str, payable: Fraction, inputs: YearInputs) -> HospitalYear:

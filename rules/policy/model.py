@@ -18,7 +18,7 @@ from rules.policy.cases import (
     SpecialCase,
     Weights,
 )
-from rules.policy.classes import BlankGroup, CaseClasses
+from rules.policy.classes import BlankGroup, CaseClasses, HighRule
 from rules.policy.directory import DirectoryMeasurement
 from rules.policy.kinds import Kind
 from rules.policy.pools import Pool
@@ -121,6 +121,40 @@ class Rules(Model):
         return self
 
     @model_validator(mode="after")
+    def _one_pool_for_a_case(self) -> "Rules":
+        for n, pool in enumerate(self.pools):
+            for other in self.pools[n + 1 :]:
+                kinds = sorted(set(pool.insurance_types) & set(other.insurance_types))
+                regions = sorted(set(pool.regions) & set(other.regions))
+                if kinds and pool.place == other.place and (regions or not (pool.regions or other.regions)):
+                    where = ", ".join([*kinds, pool.place, *regions])
+                    raise fault(
+                        f"pools：{pool.id} 与 {other.id} 都收同一险种、就医地与参保地（{where}）",
+                        f"pools: {pool.id} and {other.id} take the same insurance type, place and region ({where})",
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _patients_by_group(self) -> "Rules":
+        steps = (("month", self.month), ("clearing", self.clearing))
+        if self.patient_basis == "group":
+            for name, step in steps:
+                if step.style == "subtract":
+                    raise fault(
+                        f'patient_basis = "group"：个人按病组付费，{name}.style 不能从标准中减去其按项目付费额'
+                        "（写 policy_ratio 或 ratio）",
+                        f'patient_basis = "group": patients pay by group, so {name}.style cannot subtract what they '
+                        "paid by item (policy_ratio or ratio)",
+                    )
+            if any(pool.point_value.start.unit == "fund_yuan" for pool in self.pools):
+                raise fault(
+                    'patient_basis = "group" 要求各池点值单位均为 charge_yuan：基金金额的点值不知个人负担',
+                    'patient_basis = "group" needs every pool\'s unit to be charge_yuan: fund money per point says '
+                    "nothing of the patient's part",
+                )
+        return self
+
+    @model_validator(mode="after")
     def _standards_suit_the_unit(self) -> "Rules":
         value = None if self.case_class is None else self.case_class.ratio.value
         if value is not None and any(pool.point_value.start.unit != "charge_yuan" for pool in self.pools):
@@ -150,6 +184,18 @@ class Rules(Model):
                     f"{name}: style ratio in charge_yuan needs fund_ratio_level",
                 )
         return self
+
+    @property
+    def reviewed(self) -> list[str]:
+        """Return the classes whose cases are reviewed: those that say so, or high and extreme where none does."""
+        return [name for name, rule in self._dear_classes.items() if rule.review] or list(self._dear_classes)
+
+    @property
+    def _dear_classes(self) -> dict[str, HighRule]:
+        """Return the rules of high and extreme cases that there are."""
+        classes = self.case_class
+        both = {} if classes is None else {"high": classes.high, "extreme": classes.extreme}
+        return {name: rule for name, rule in both.items() if rule is not None}
 
     def pool(self, name: str) -> Pool:
         """Return the pool of this id."""

@@ -227,6 +227,16 @@ class OutOfArea(Model):
         "本地参保外出就医", "own insured treated elsewhere"
     )
 
+    @model_validator(mode="after")
+    def _own_value(self) -> "OutOfArea":
+        if self.incoming_value == "local":
+            raise fault(
+                'incoming_value = "local" 不能按险种取本地池的点值：请把该点值写入本池的 point_value，并写 "own"',
+                'incoming_value = "local" cannot tell local pools apart: write "own" here, and the value of the local '
+                "pool as point_value of this one",
+            )
+        return self
+
 
 class Pool(Model):
     """One pool: year × insurance type × region × place, with its budget and its point value."""
@@ -246,3 +256,8 @@ class Pool(Model):
     income: Income | None = None
     quotas: Quotas | None = None
     out_of_area: OutOfArea | None = None
+
+    @property
+    def by_item(self) -> bool:
+        """Tell whether hospitals bear what the standard differs from the by-item amount, and so keep the latter."""
+        return self.out_of_area is not None and self.out_of_area.bearer == "hospital"

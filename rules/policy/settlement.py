@@ -33,6 +33,11 @@ class Step(Model):
             raise fault("按医院或病例的比例须声明 fund_ratio_gap", "hospital or case ratios need fund_ratio_gap")
         if self.style != "ratio" and self.negative_fund_part is None:
             raise fault(f"{self.style} 方式须声明 negative_fund_part", f"style {self.style} needs negative_fund_part")
+        if self.style == "ratio" and self.negative_fund_part == "floored":
+            raise fault(
+                'ratio 方式的基金额不会因扣减而为负：negative_fund_part = "floored" 只用于 subtract、policy_ratio',
+                'nothing is subtracted in style ratio: negative_fund_part = "floored" is for subtract and policy_ratio',
+            )
         return self
 
 

@@ -51,6 +51,23 @@ def test_steps_in_both_languages_with_their_documents(tmp_path: Path) -> None:
     assert [step.what.zh for step in told.steps][:3] == ["病组 G01 的权重 RW", "基础点数 S", "医疗机构系数 f"]
 
 
+def test_a_class_under_review_tells_its_cases(tmp_path: Path) -> None:
+    """The standard of 1,000 points is 1,060 × the value; a charge of 2.5 times that is not high, a fen more is."""
+    tables = {"scores.csv": "group,score\nG01,1000\n", "auxiliary.csv": "group,subtype,coefficient\n"}
+    rules = policy(tmp_path, *FAMILIES["dip 3.0"], tables=tables)
+    value = rules.on(rules.valid[0]).rules.pool("employee").point_value.start.value
+    line = int(value * 100 * 1060 * 5 / 2)
+    case = random_cases.claims(1, 1).with_columns(
+        group=pl.lit("G01"),
+        hospital_level=pl.lit(3, pl.Int8),
+        insurance_type=pl.lit("310"),
+        settled=pl.date(2026, 2, 1),
+    )
+    for charge, told in ((line, False), (line + 1, True)):
+        steps = explain_case(case.with_columns(total_charge=pl.lit(charge)), "C0000000", rules).steps
+        assert any(step.what.zh == "特例单议候选" for step in steps) == told
+
+
 def test_a_case_that_is_not_there(tmp_path: Path) -> None:
     rules = policy(tmp_path, tables=random_cases.tables(5))
     with pytest.raises(UserError, match="there is no one case X"):

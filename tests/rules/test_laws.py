@@ -179,15 +179,16 @@ def test_candidates_for_review_keep_within_the_quota(tmp_path: Path) -> None:
     priced = price_cases(random_cases.claims(1000, 3), rules)
     rule = rules.on(rules.valid[0]).rules.special_case
     assert rule is not None
-    found = candidates(priced, rule)
+    found = candidates(priced, rule, ["high"])
     assert found.height == quota(rule, 1000) == 50
     losses = sorted(priced["official_result"])
     assert found["official_result"].to_list() == losses[:50]
     by_hospital = rule.model_copy(
         update={"quota_base": "hospital_discharges", "rank_by": "ratio", "candidates": "reviewed_classes"}
     )
-    per = candidates(priced, by_hospital)
+    per = candidates(priced, by_hospital, ["high"])
     assert set(per["class"].cast(pl.String)) == {"high"}
+    assert candidates(priced, by_hospital, ["extreme"]).is_empty()
     discharges = dict(priced.group_by("hospital_id").len().iter_rows())
     assert all(count * 20 <= discharges[name] for name, count in per.group_by("hospital_id").len().iter_rows())
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -178,6 +179,35 @@ def test_a_late_claim_is_paid_at_the_value_of_its_own_month() -> None:
     assert found.hospitals["payable"].item() == round_fen(
         (538381 + 500000) * Fraction(7, 10), "fen", "half_away_from_zero"
     )
+
+
+def test_hospitals_that_bear_the_difference_of_incoming_patients_keep_what_was_booked() -> None:
+    """Standard 5,383.81 at ρ 0.7 would be 3,768.67; by item 3,500.00 were booked, and no extra is paid on top."""
+    rule = {"incoming_value": "own", "bearer": "hospital", "outgoing": "outside_budget"}
+    plain = rules(STYLES[0]).model_dump(mode="json", exclude_none=True)["pools"]
+    outside = case_rows(1, funding="outside", points_fixed="0", standard=100_000)
+    frame = pl.concat([case_rows(1, extra=10_000), outside]).with_columns(pl.Series("case_id", ["in", "out"]))
+    exclusion = EXCLUSION | {"money": "total", "pool": "same"}
+    for style, at in product(STYLES[:4], ("case", "hospital_month")):
+        money = {"step": "fen", "at": at, "mode": "half_away_from_zero"}
+        pools = [pool | {"out_of_area": rule} for pool in plain]
+        found = settle_month(frame, rules(style, pools=pools, money=money, exclusion=exclusion), VALUES)
+        assert found.cases["fund_part"].to_list() == [350_000, 350_000]
+        assert found.hospitals["payable"].item() == 700_000
+
+
+def test_patients_charged_by_group_pay_what_the_funds_leave_of_the_standard() -> None:
+    """(5,383.81 - 800.00 of their own) × 0.8 = 3,667.05 of the pool; another fund paid 200.00: 1,516.76 are left."""
+    own = {"full_self_paid": 50_000, "category_b_self_paid": 20_000, "deductible": 10_000}
+    frame = case_rows(1, fund_total=370_000, **own)
+    elsewhere = case_rows(1, funding="elsewhere", fund_total=0, **own).with_columns(pl.lit("e").alias("case_id"))
+    style = {"style": "policy_ratio", "negative_fund_part": "kept"}
+    found = settle_month(pl.concat([frame, elsewhere]), rules(style, patient_basis="group"), VALUES).cases
+    assert found["fund_part"].to_list() == [366_705, 0]
+    assert found["patient_part"].to_list() == [538_381 - 366_705 - 20_000, None]
+    assert "patient_part" not in settle_month(frame, rules(style), VALUES).cases.columns
+    with pytest.raises(UserError, match="what patients pay by group needs the column fund_total"):
+        settle_month(case_rows(1, **own), rules(style, patient_basis="group"), VALUES)
 
 
 def test_a_refund_of_an_earlier_month_takes_back_what_was_paid() -> None:

@@ -1,6 +1,7 @@
 """Every refusal of a policy file, one malformed fixture each, and the refusals while cases are paid."""
 
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from rules.fault import UserError
+from rules.payment import place
 from rules.payment.case_payment import Given, price_cases
 from rules.policy.check import checked, load_policy
 from rules.policy.resolve import the_one_valid
@@ -130,6 +132,31 @@ def test_cases_without_a_group_need_a_rule(tmp_path: Path) -> None:
     cases = random_cases.claims(200, 1, ungrouped=True)
     count = cases["group"].null_count()
     refused(tmp_path, rf"no group and the policy no \[blank_group\] \({count} cases\)", cases=cases)
+
+
+def test_a_pool_of_a_region_comes_before_one_of_all_others(tmp_path: Path) -> None:
+    pools = """
+[[pools]]
+id = "others"
+name = { zh = "其余", en = "all others" }
+insurance_types = ["310", "390"]
+place = "local"
+funds = ["fund_pool_paid"]
+budget = { method = "growth", base = "1", growth = "0", reserve = "0" }
+point_value = { method = "fixed", start = { value = "1", unit = "charge_yuan" } }
+[[pools]]
+id = "county"
+name = { zh = "县", en = "county" }
+insurance_types = ["310", "390"]
+place = "local"
+regions = ["230184"]
+funds = ["fund_pool_paid"]
+budget = { method = "growth", base = "1", growth = "0", reserve = "0" }
+point_value = { method = "fixed", start = { value = "1", unit = "charge_yuan" } }
+"""
+    rules = policy(tmp_path, pools, tables=random_cases.tables(1)).on(date(2026, 1, 1)).rules
+    cases = pl.DataFrame({"insurance_type": ["310", "390"], "insured_region": ["230184", "230102"]})
+    assert [rules.pools[n].id for n in place.pools(cases, rules)] == ["county", "others"]
 
 
 def test_cases_of_no_pool(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_claim_that_arrived_in_a_closed_month_is_refused() -> None:
     [("insured_pool", (1200, 1200, 0)), ("treating_pool", (1200, 1000, 200)), ("hospital", (1000, 1000, 0))],
 )
 def test_the_bearer_of_incoming_patients(bearer: str, expected: tuple[int, int, int]) -> None:
-    rule = OutOfArea.model_validate({"incoming_value": "local", "bearer": bearer, "outgoing": "charged_to_home_budget"})
+    rule = OutOfArea.model_validate({"incoming_value": "own", "bearer": bearer, "outgoing": "charged_to_home_budget"})
     found = settle_incoming(1000, 1200, rule)
     assert (found.hospital, found.insured_pool, found.treating_pool) == expected
     assert found.hospital == found.insured_pool + found.treating_pool

@@ -190,6 +190,19 @@ def test_cases_outside_points_take_their_own_ratio_at_clearing_as_in_the_month()
     assert month.cases["fund_part"].to_list() == [round((538_381 + 1_001) * 0.7), 3_333, 9_001]
 
 
+@pytest.mark.parametrize("style", [*PER_CASE[:1], *FROM_SUMS[:3]])
+def test_hospitals_that_bear_the_difference_of_incoming_patients_are_cleared_by_item(style: dict[str, object]) -> None:
+    """3,500.00 booked in points and 3,500.00 outside; F is 9,000.00 and keeps 2,000.00, whatever the value."""
+    rule = {"incoming_value": "own", "bearer": "hospital", "outgoing": "outside_budget"}
+    plain = rules(STYLES[0]).model_dump(mode="json", exclude_none=True)["pools"]
+    pools = [pool | {"out_of_area": rule} for pool in plain]
+    outside = case_rows(1, funding="outside", points_fixed="0", standard=100_000)
+    frame = grouped(pl.concat([case_rows(1), outside]))
+    found = cleared(frame, rules(style, pools=pools), YearInputs(budgets(900_000)))
+    hospital = found["employee"].cleared.hospitals[0]
+    assert (hospital.amount, hospital.year.paid_outside, hospital.due) == (350_000, 350_000, 700_000)
+
+
 @pytest.mark.parametrize("style", PER_CASE)
 @given(frame=priced_cases())
 @settings(max_examples=30, deadline=None)
