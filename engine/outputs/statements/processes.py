@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ def in_processes(tasks: Mapping[str, Task], processes: int = 0) -> Iterator[tupl
             yield key, task.function(*task.arguments)
         return
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, fresh) as pool:
+    with ProcessPoolExecutor(count, fresh, initializer=_end_with_parent) as pool:
         ordered = sorted(tasks, key=lambda key: (-tasks[key].size, key))
         with _left_to_this_process(signal.SIGINT):
             running = {pool.submit(tasks[key].function, *tasks[key].arguments): key for key in ordered}
@@ -56,3 +57,15 @@ def _left_to_this_process(number: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, killed for instance; otherwise it would wait on."""
+    threading.Thread(target=_watch_parent, daemon=True).start()
+
+
+def _watch_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
