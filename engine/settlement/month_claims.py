@@ -19,6 +19,7 @@ from engine.claims.reasons import BY_CODE
 from engine.claims.rejects import SCHEMA
 from engine.claims.values import read_values
 from engine.settlement.known import Known
+from engine.settlement.prune import pruned_months
 from rules.fault import Text
 from rules.payment.place import DATES, day_column, month_text, months
 from rules.policy.cases import DateBasis
@@ -85,6 +86,11 @@ class MonthReader:
         return [int(month.replace("-", "")) for month in self.known.present]
 
     @cached_property
+    def _pruned(self) -> list[int]:
+        """Months whose cases are gone: their claims may have been booked, and are left out."""
+        return [int(month.replace("-", "")) for month in pruned_months(self.known.ledger)]
+
+    @cached_property
     def _indispensable(self) -> list[str]:
         """Columns without which a case has no place: in a month, under a policy and a scheme, in a pool."""
         basis = self.basis
@@ -119,6 +125,7 @@ class MonthReader:
         received = rows["received"]
         arrived = (received.dt.year() * 100 + received.dt.month().cast(pl.Int32)) == self.month
         late = (own < self.month) & (own.is_in(self._settled) | arrived.fill_null(value=False)) & ~known
+        late &= ~own.is_in(self._pruned)
         keep = ((own == self.month) & ~known) | late
         counts["known"] = int(known.sum())
         counts["changed"] = int((joined["before"] != joined["total_charge"]).fill_null(value=False).sum())

@@ -20,7 +20,8 @@ PRUNED = ("ledger_case", "ledger_part", "ledger_reject")
 def pruned_months(ledger: Ledger) -> set[str]:
     """Return the months whose cases are gone: a claim of one of them cannot be told from those that were booked."""
     query = "SELECT DISTINCT month FROM ledger_batch WHERE batch IN (SELECT of_batch FROM ledger_pruned)"
-    return set(ledger.rows(query)["month"])
+    with ledger.connection.cursor() as cursor:  # threads that read claims ask this too
+        return {str(month) for (month,) in cursor.execute(query).fetchall()}
 
 
 def prune(ledger: Ledger, through: str, by: str | None = None) -> dict[str, Any]:

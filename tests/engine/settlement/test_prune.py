@@ -14,6 +14,7 @@ from grouper.fault import UserError
 from tests.engine.money_city import CLAIMS, GROUPS, claim
 from tests.engine.settlement.conftest import Run
 from tests.engine.settlement.priced_ledger import city_ledger
+from tests.engine.settlement.town import faults_of, found_town, settle_month, stay
 
 TOTALS = "SELECT month, hospital_id, payable, paid FROM hospital_months ORDER BY ALL"
 
@@ -81,3 +82,17 @@ def test_the_command_says_what_was_pruned(city: Path, run: Run) -> None:
     assert said == "pruned 2026-10 … 2026-10: ledger_case 2 rows (batch 4)\n"
     said = run("ledger", "verify", "--ledger", path, "--lang", "en")
     assert "claim-level rows of 2026-10 … 2026-10 were pruned (2)" in said
+
+
+def test_claims_of_pruned_months_are_left_out_when_they_turn_up_again(tmp_path: Path) -> None:
+    years = {"to = 2026-12-31": "to = 2027-12-31"}
+    town = found_town(tmp_path / "town", years)
+    old = [stay("c1", "2026-10-05"), stay("c2", "2026-10-06", hospital="H2")]
+    settle_month(town, "2026-10", old)
+    with open_ledger(town / "city.duckdb") as ledger:
+        clear_on_ledger(ledger, LedgerClearing(2026))
+        prune(ledger, "2026-10")
+    again = [*old, stay("c3", "2026-10-07", received="2027-01-04"), stay("n1", "2027-01-05")]
+    summary = settle_month(town, "2027-01", again)
+    assert (summary["rows"]["booked"], summary["rows"]["elsewhere"]) == (1, 3)
+    assert faults_of(town / "city.duckdb") == []
