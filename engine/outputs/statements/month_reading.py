@@ -9,6 +9,7 @@ import polars as pl
 from engine.outputs.statements.corrections import corrections
 from engine.outputs.statements.month import MonthFacts, MonthFigures, PoolFacts
 from engine.settlement.ledger import Ledger
+from engine.settlement.prune import pruned_months
 from grouper.fault import Text, UserError
 
 _SUMS = """
@@ -58,6 +59,13 @@ def month_facts(ledger: Ledger, month: str) -> MonthFacts:
             Text(
                 f"账本没有 {month} 的月结算；已结算：{months}",
                 f"the ledger has no settlement of {month}; settled: {months.replace('、', ', ')}",
+            )
+        )
+    if month in pruned_months(ledger):
+        raise UserError(
+            Text(
+                f"{month} 的病例明细已按保留期限清理，不能再出结算单",
+                f"the cases of {month} were pruned: its statements can no longer be written",
             )
         )
     row = own.row(0, named=True)
@@ -133,7 +141,10 @@ def _check(ledger: Ledger, facts: MonthFacts, figures: MonthFigures) -> None:
     """Refuse to print a month whose cases are not what was booked for it, or whose corrections are not theirs."""
     keys = ["hospital_id", "pool"]
     of, booked_in = pl.col("of_month") == facts.month, pl.col("booked_month") == facts.month
-    elsewhere = figures.bookings.filter(booked_in & ~of).with_columns(-pl.col("payable"))
+    gone = list(pruned_months(ledger))
+    elsewhere = figures.bookings.filter(booked_in & ~of & ~pl.col("of_month").is_in(gone)).with_columns(
+        -pl.col("payable")
+    )
     sides = (
         (figures.sums, figures.bookings.filter(of)),
         (

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 from engine.cli.app import app
 from engine.database import open_database
 from engine.outputs.statements.run import StatementsRequest, clearing_statements, month_statements
+from engine.settlement.ledger import open_ledger
+from engine.settlement.prune import prune
 from grouper.fault import CannotWriteError, UserError
+from tests.engine.statements.conftest import City
 
 
 def run(*options: str) -> str:
@@ -89,6 +92,15 @@ def test_a_ledger_that_does_not_add_up_is_not_printed(small: Path, tmp_path: Pat
     with pytest.raises(UserError, match="run drgdip ledger verify"):
         month_statements(StatementsRequest(ledger, tmp_path / "out", processes=1), month)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pruned_month_is_refused(city: City, tmp_path: Path) -> None:
+    ledger = tmp_path / "city.duckdb"
+    shutil.copy(city.ledger, ledger)
+    with open_ledger(ledger) as opened:
+        prune(opened, "2026-01")
+    with pytest.raises(UserError, match="the cases of 2026-01 were pruned"):
+        month_statements(StatementsRequest(ledger, tmp_path / "out", processes=1), "2026-01")
 
 
 def test_a_ledger_in_use_is_refused(small: Path, tmp_path: Path) -> None:
