@@ -7,6 +7,7 @@ its own places. One that does not agree is shown with both, and never taken in s
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 from typing import NamedTuple
 
 from rules.fault import Text, UserError, near
@@ -15,6 +16,7 @@ from rules.procurement.parameters import Pack
 
 WARNINGS = {
     "sum_differs": Text("各部分之和与公布的合计不符", "the parts do not add up to the published total"),
+    "product_differs": Text("各因素之积与公布的指数不符", "the factors do not multiply to the published index"),
     "share_differs": Text("公布的占比与分子分母不符", "the published share is not numerator ÷ denominator"),
     "growth_differs": Text("公布的增幅与前后数不符", "the published growth does not follow from its figures"),
     "cut_differs": Text("公布的降幅与前后价格不符", "the published cut does not follow from its prices"),
@@ -42,6 +44,11 @@ class Warned(NamedTuple):
 def total(parts: Sequence[Exact]) -> Fraction:
     """Return the sum of parts."""
     return sum((Fraction(part) for part in parts), Fraction())
+
+
+def product(parts: Sequence[Exact]) -> Fraction:
+    """Return the product of factors."""
+    return prod((Fraction(part) for part in parts), start=Fraction(1))
 
 
 def share(part: Exact, whole: Exact) -> Fraction:
@@ -128,6 +135,7 @@ def _warned(name: str, computed: Fraction, published: Decimal, where: str = "") 
 
 FORMULAS: dict[str, Callable[..., Fraction]] = {
     "total": total,
+    "product": product,
     "share": share,
     "growth": growth,
     "cut": cut,

@@ -72,15 +72,19 @@ def _upward(rest: pl.Expr, q: pl.Expr, divisor: int, mode: Mode) -> pl.Expr:
     return (rest != 0) & upward
 
 
+def divided(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
+    """Return the quotients in whole numbers, half away from zero; null where the denominator is not above zero."""
+    n, d = numerator.cast(pl.Int128), denominator.cast(pl.Int128)
+    q, rest = n.abs() // d, n.abs() % d
+    return pl.when(d > 0).then((q + (rest * 2 >= d).cast(pl.Int128)) * n.sign())
+
+
 def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     """Return numerator ÷ denominator with six decimals, half away from zero; null where the denominator is zero.
 
     For display and for the ratios a rule declares; decisions compare the whole numbers themselves.
     """
-    n, d = numerator.cast(pl.Int128) * MILLION, denominator.cast(pl.Int128)
-    q, rest = n.abs() // d, n.abs() % d
-    found = (q + (rest * 2 >= d).cast(pl.Int128)) * n.sign()
-    return pl.when(d > 0).then(decimals(found))
+    return decimals(divided(numerator.cast(pl.Int128) * MILLION, denominator))
 
 
 def decimals(whole_millionths: pl.Expr) -> pl.Expr:

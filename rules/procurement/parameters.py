@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from rules.money import Mode
 from rules.policy.settlement import ScoreBand, descending
-from rules.policy.values import Amount, Bilingual, Model, Positive, Share, fault, term
+from rules.policy.values import Amount, Bilingual, Model, Number, Positive, Share, fault, term
 
 Grade = Literal["T", "G", "P", "D", "M", "?"]
 """T a published text, G a public program or data file, P a published figure, D arithmetic, M and ? unconfirmed."""
@@ -283,9 +283,69 @@ class Retention(Rule):
         return self
 
 
+class Indicator(Model):
+    """One start or stop indicator of service prices: a figure against a bound or another figure, or met as stated."""
+
+    id: str = term("编号", "id")
+    name: Bilingual = term("名称", "name")
+    over: Number | None = term("高于", "over", default=None)
+    below: Number | None = term("低于", "below", default=None)
+    over_figure: str | None = term("高于另一指标", "over another figure", default=None)
+    below_figure: str | None = term("低于另一指标", "below another figure", default=None)
+
+    @model_validator(mode="after")
+    def _one_test(self) -> "Indicator":
+        if len([test for test in (self.over, self.below, self.over_figure, self.below_figure) if test is not None]) > 1:
+            raise fault("一个指标只写一种比较", "an indicator has one comparison at most")
+        return self
+
+
+class PriceGate(Rule):
+    """医疗服务价格动态调整: start indicators of which some must be met, stop indicators of which none may be."""
+
+    rule: Literal["price_gate"]
+    start: tuple[Indicator, ...] = term("启动条件", "start indicators", min_length=1)
+    start_at_least: Count = term("至少符合", "met at least")
+    stop: tuple[Indicator, ...] = term("约束条件", "stop indicators", default=())
+    stop_at_least: Count = term("触发", "stops from so many on", default=1)
+
+    @model_validator(mode="after")
+    def _counts(self) -> "PriceGate":
+        if self.start_at_least > len(self.start) or (self.stop and self.stop_at_least > len(self.stop)):
+            raise fault("至少符合的个数多于条件数", "more indicators must be met than there are")
+        ids = [one.id for one in (*self.start, *self.stop)]
+        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+            raise fault(f"条件编号重复：{'、'.join(twice)}", f"indicators share an id: {', '.join(twice)}")
+        return self
+
+
+class LabourShare(Rule):
+    """技术劳务占比: least share of technical-labour items in an adjustment, by number and by amount."""
+
+    rule: Literal["labour_share"]
+    least: Share = term("不低于", "least share", "ratio")
+    among: Literal["adjusted", "raised"] | None = term("项目范围", "among which items", default=None)
+
+
+class Compensation(Rule):
+    """取消加成补偿: who makes up for the markup that hospitals lost."""
+
+    rule: Literal["markup_compensation"]
+    price: Share = term("价格调整", "service prices", "ratio")
+    fiscal: Share = term("财政补助", "fiscal subsidy", "ratio")
+    hospital: Share = term("医院自行消化", "the hospital itself", "ratio")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Compensation":
+        if self.price + self.fiscal + self.hospital != 1:
+            raise fault("三项之和应为 1", "the three parts must add up to 1")
+        return self
+
+
 AnyRule = Annotated[
     AgreedRatio | DemandFloor | Gradient | ClassShares | Shortlist | Ceiling | Thresholds | Anchor | DoubleDeviation
-    | Comparability | Cycle | Progress | NonWinning | PriceTiers | PaymentStandard | Prepayment | Retention,
+    | Comparability | Cycle | Progress | NonWinning | PriceTiers | PaymentStandard | Prepayment | Retention
+    | PriceGate | LabourShare | Compensation,
     Field(discriminator="rule"),
 ]  # fmt: skip
 
