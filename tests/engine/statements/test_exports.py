@@ -104,3 +104,11 @@ def test_the_command(small: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*options, "--as", "9201"])
     assert isinstance(result.exception, UserError)
     assert "9201 needs one --month" in str(result.exception)
+
+
+def test_the_page_lists_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "statements.md").read_text(encoding="utf-8")
+    for name, interface in interfaces().items():
+        table = page.split(f"### {name} ")[1].split("###")[0]
+        shown = [line for line in table.splitlines() if line.startswith("| ")][1:]
+        assert shown == [f"| {field} | {zh} / {en} |" for field, (_, zh, en) in interface["fields"].items()]
