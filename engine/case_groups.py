@@ -1,6 +1,6 @@
 """Groups of claims in columns that every kind of scheme has: status, reason, group, parent; names of groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -55,11 +55,14 @@ class CaseGrouper:
         return groups, note_findings(notes)
 
 
-def case_grouper(scheme: str) -> CaseGrouper:
-    """Return the grouper of a scheme, named by its id or the folder of its pack. UserError where there is none."""
-    return CaseGrouper(make_grouper(load(scheme)))
+class Groupers(dict[str, CaseGrouper]):
+    """Groupers by scheme, its id or the folder of its pack; made when asked for. UserError where there is none."""
 
+    def __missing__(self, scheme: str) -> CaseGrouper:
+        """Make the grouper of a scheme."""
+        self[scheme] = CaseGrouper(make_grouper(load(scheme)))
+        return self[scheme]
 
-def columns_of(groupers: Sequence[CaseGrouper]) -> tuple[str, ...]:
-    """Return the claim columns that any of the groupers asks for."""
-    return tuple(dict.fromkeys(name for grouper in groupers for name in grouper.columns))
+    def columns(self) -> tuple[str, ...]:
+        """Return the claim columns that any of the groupers made so far asks for."""
+        return tuple(dict.fromkeys(name for grouper in self.values() for name in grouper.columns))

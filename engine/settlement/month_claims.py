@@ -1,7 +1,7 @@
 """The claims of a month out of files that may hold more: read, checked, sorted out, grouped, chunk by chunk."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from engine.case_groups import LABELS, CaseGrouper
+from engine.case_groups import LABELS, Groupers
 from engine.cases import COLUMNS
 from engine.claims import Chunk, ClaimBatch, Claims, Findings, in_order
 from engine.claims.canonical import BY_NAME
@@ -52,7 +52,7 @@ class MonthClaims:
 class MonthReader:
     """Reads a month's claims (`month`: year × 100 + month).
 
-    `scheme_of` names the scheme of a day, `groupers` has those of all schemes that may occur; `extra` are columns that
+    `scheme_of` names the scheme of a day; `groupers` makes one that nobody expected; `extra` are columns that
     the policy's rules look at beyond those every case has.
     """
 
@@ -60,7 +60,7 @@ class MonthReader:
     month: int
     basis: DateBasis
     scheme_of: Callable[[date], str]
-    groupers: Mapping[str, CaseGrouper]
+    groupers: Groupers
     known: Known
     extra: Sequence[str] = ()
 

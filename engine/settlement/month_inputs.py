@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.case_groups import CaseGrouper
+from engine.case_groups import Groupers
 from engine.claims import CheckPolicy, Claims
 from engine.claims.pseudonyms import pseudonyms
 from engine.fee_lines import read_fee_lines
@@ -89,7 +89,7 @@ def files_of(request: SettlementRequest, claims: Claims, policies: Sequence[Poli
 
 
 def batch_digest(
-    request: SettlementRequest, files: Sequence[Mapping[str, Any]], groupers: Mapping[str, CaseGrouper], known: Known
+    request: SettlementRequest, files: Sequence[Mapping[str, Any]], groupers: Groupers, known: Known
 ) -> str:
     """Return what tells a batch from every other: its month, files, schemes, options, and what the ledger adds."""
     return digest_of(

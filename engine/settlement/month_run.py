@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.case_groups import CaseGrouper, case_grouper, columns_of
+from engine.case_groups import Groupers
 from engine.cases import COLUMNS
 from engine.claims import Claims, open_claims
 from engine.month_pricing import MonthPricing, dated, rules_of
@@ -128,14 +128,14 @@ class _MonthRun:
         """Return the digest of a batch that was made."""
         return str(self.ledger.rows("SELECT digest FROM ledger_batch WHERE batch = $batch", {"batch": batch}).item())
 
-    def open(self) -> tuple[Claims, dict[str, CaseGrouper]]:
-        """Open the claims and the groupers of all schemes that the policies name."""
-        own = (policy.on(day).rules.scheme for policy in self.policies for day in policy.starts)
-        names = [self.request.scheme] if self.request.scheme else list(dict.fromkeys(own))
-        groupers = {name: case_grouper(name) for name in names}
+    def open(self) -> tuple[Claims, Groupers]:
+        """Open the claims, and the groupers of all schemes that days up to the end of the month may ask for."""
+        groupers = Groupers()
+        for name in self.schemes():
+            groupers[name]  # makes it
         claims = open_claims(
             self.request.claims,
-            needed=(*COLUMNS, *columns_of(list(groupers.values())), *self.extra()),
+            needed=(*COLUMNS, *groupers.columns(), *self.extra()),
             required=("total_charge",),
             column_map=self.request.column_map,
             diagnosis_table=self.request.diagnosis_table,
@@ -144,6 +144,13 @@ class _MonthRun:
             hash_key=self.request.hash_key,
         )
         return claims, groupers
+
+    def schemes(self) -> list[str]:
+        """Return the schemes that the policies name for days up to the end of the month, or the one named instead."""
+        if self.request.scheme is not None:
+            return [self.request.scheme]
+        days = [(policy, day) for policy in self.policies for day in policy.starts if f"{day:%Y-%m}" <= self.month]
+        return list(dict.fromkeys(policy.on(day).rules.scheme for policy, day in days))
 
     def scheme_of(self, day: date) -> str:
         """Return the scheme of a day."""
@@ -154,7 +161,7 @@ class _MonthRun:
         kinds = (kind for policy in self.policies for day in policy.starts for kind in policy.on(day).rules.kinds)
         return ["diagnoses"] if any("diagnoses" in needed_columns(kind.when) for kind in kinds) else []
 
-    def reader(self, claims: Claims, groupers: Mapping[str, CaseGrouper]) -> MonthReader:
+    def reader(self, claims: Claims, groupers: Groupers) -> MonthReader:
         """Return what reads the claims."""
         basis = self.rules.date_basis
         return MonthReader(claims, self.request.month, basis, self.scheme_of, groupers, self.known, self.extra())
@@ -238,9 +245,7 @@ class _MonthRun:
             options=json.dumps(self.request.options, ensure_ascii=False),
         )
 
-    def write(
-        self, batch: Batch, result: _Result, groupers: Mapping[str, CaseGrouper], booked_month: str
-    ) -> pl.DataFrame:
+    def write(self, batch: Batch, result: _Result, groupers: Groupers, booked_month: str) -> pl.DataFrame:
         """Write what the run made; return the bookings."""
         settled, names = result.settled, {name: grouper.names for name, grouper in groupers.items()}
         for piece in settled.cases.iter_slices(PIECE):
