@@ -31,6 +31,7 @@ from rules.payment.place import month_text, months, pools, stretches
 from rules.payment.special_case import decided
 from rules.payment.special_kinds import STAYS, TCM, amount_outside, days_between_stays, kind_of, stay_gaps
 from rules.payment.tariff import NOTHING, Tariff, arrays
+from rules.policy.cases import Money
 from rules.policy.kinds import Excluded, OwnFunding
 from rules.policy.model import Rules
 from rules.policy.resolve import Policy, Resolved
@@ -40,7 +41,9 @@ CLASS_NAMES = ["normal", "low", "high", "extreme", "ungrouped", "special"]
 FUNDINGS = ["points", "outside", "elsewhere"]
 UNGROUPED, SPECIAL = 4, 5
 SHOWN_DECIMALS = 4
-ITEM_COLUMNS = ("taken_out", "separate", "new_drug", "new_consumable", "new_procedure", *TCM, "item_points")
+ITEM_COLUMNS = (
+    "taken_out", "separate", "separate_taken", "new_drug", "new_consumable", "new_procedure", *TCM, "item_points",
+)  # fmt: skip
 
 Ints = NDArray[np.int64]
 Indices = NDArray[np.int32]
@@ -168,17 +171,33 @@ def items_of(cases: pl.DataFrame, rules: Rules, given: Given) -> pl.DataFrame | 
 
 
 def with_basis(cases: pl.DataFrame, rules: Rules, pool: pl.Series, items: pl.DataFrame | None) -> pl.DataFrame:
-    """Add charge (without separately paid items), basis ("actual cost" in the pool's unit), and what kinds look at."""
+    """Add charge (without separately paid items), basis ("actual cost" in the pool's unit), and what kinds look at.
+
+    Booked fund money holds separately paid items too: what is paid for them separately comes off.
+    """
     taken = pl.lit(0, pl.Int64) if items is None else items["taken_out"]
+    separate = pl.lit(0, pl.Int64)
+    if items is not None:
+        amounts = in_steps(items["separate_taken"].to_numpy(), rules.money, item_scale(rules))
+        separate = pl.lit(pl.Series(amounts))
     work = cases.with_columns((pl.col("total_charge") - taken).alias("charge"))
     basis: pl.Expr = pl.col("charge")
     for n, p in enumerate(rules.pools):
         if p.point_value.start.unit == "fund_yuan":
             need(cases, p.funds, f"基金池 {p.id} ", f"pool {p.id}")
             booked = pl.sum_horizontal(pl.col(column).fill_null(0) for column in p.funds)
-            basis = pl.when(pool == n).then(booked).otherwise(basis)
+            basis = pl.when(pool == n).then(booked - separate).otherwise(basis)
     work = work.with_columns(basis.alias("basis"))
     return work if items is None else work.with_columns(items.select(TCM).get_columns())
+
+
+def in_steps(amount: Ints, money: Money, scale: int = 1) -> Ints:
+    """Round amounts (fen × `scale`) to the declared step (fen)."""
+    size = FEN_OF_STEP[money.step]
+    if scale * size == 1:
+        return amount
+    step = ratios_of([Fraction(1, scale * size)])
+    return rounded_lines(amount, proportional(Fraction(1)), step, money.mode) * size
 
 
 def value_pairs(
@@ -232,7 +251,9 @@ class _Stretch:
         points = self.points(row, counted)
         standard = self.standard(row, counted, points, outside)
         formula = self.formula(standard, outside & ~self.special, index, tested)
-        bonus = np.zeros(1, np.int64) if extra is None else self.rounded(extra.extra)
+        # what was booked, fund money paid outside points, holds the new items already
+        booked = outside & ~self.by_charge()
+        bonus = np.zeros(1, np.int64) if extra is None else np.where(booked, 0, in_steps(extra.extra, self.money))
         official = standard + bonus * self.comparable() - self.basis
         official[self.tariffs.zero_result[row] & ~self.special] = 0
         return cases.with_columns(
@@ -266,6 +287,11 @@ class _Stretch:
         ]
         return np.take(np.array(same, np.int64), self.pool.to_numpy())
 
+    def by_charge(self) -> NDArray[np.bool_]:
+        """Return which cases belong to a pool whose points buy charge level."""
+        charged = [p.point_value.start.unit == "charge_yuan" for p in self.rules.pools]
+        return np.take(np.array(charged, np.bool_), self.pool.to_numpy())
+
     @property
     def decimals(self) -> int:
         """Return the decimals at which points are kept: the declared ones, or those shown."""
@@ -288,13 +314,10 @@ class _Stretch:
         found = self.worth(row, counted, points, self.sought.pair)
         at = np.flatnonzero(outside & ~self.special)
         if at.size:
-            charged = np.array([p.point_value.start.unit == "charge_yuan" for p in self.rules.pools])[
-                self.pool.to_numpy()[at]
-            ]
-            paid = np.where(charged, counted[at], self.basis[at])
+            paid = np.where(self.by_charge()[at], counted[at], self.basis[at])
             step = ratios_of([Fraction(1, self.size)])
             found[at] = rounded_lines(paid, self.tariffs.shares, step, self.money.mode, row[at]) * self.size
-        return np.where(self.special, self.rounded(self.amount), found)
+        return np.where(self.special, in_steps(self.amount, self.money), found)
 
     def formula(self, standard: Ints, outside: NDArray[np.bool_], index: Indices, tested: Ints) -> Ints:
         """Return the standard by formula: the normal one for grouped cases that their class pays outside points."""
@@ -305,19 +328,12 @@ class _Stretch:
         found[at] = self.worth(row, tested[at], self.points(row, tested[at]), self.sought.pair[at])
         return found
 
-    def rounded(self, amount: Ints, scale: int = 1) -> Ints:
-        """Round an amount (fen × `scale`) to the declared step (fen)."""
-        if scale * self.size == 1:
-            return amount
-        step = ratios_of([Fraction(1, scale * self.size)])
-        return rounded_lines(amount, proportional(Fraction(1)), step, self.money.mode) * self.size
-
     def separate(self) -> pl.Series:
         """Return what separate items add (fen)."""
         if self.sought.items is None:
             return pl.zeros(self.charge.size, pl.Int64, eager=True).alias("separate")
         amount = self.sought.items["separate"].to_numpy()
-        return pl.Series("separate", self.rounded(amount, item_scale(self.rules)))
+        return pl.Series("separate", in_steps(amount, self.money, item_scale(self.rules)))
 
     def labels(self, found: NDArray[np.int8], outside: NDArray[np.bool_]) -> list[pl.Series]:
         """Return pool, month, kind, class, funding, coefficient and weight."""

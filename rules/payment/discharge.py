@@ -16,8 +16,8 @@ class Discharge:
 
     `claim` holds the claim's canonical columns and its `group` (None: no group). Money in fen, values in fen per
     point. `new_items`: cost of listed new items by kind; `taken_out`: cost of separately paid items that leave the
-    charge; `separate`: what separate items add; `cost_lines`: charge of the line by class where a top share decides;
-    `decision`: special-case decision and amount;
+    charge; `separate`: what separate items add, `separate_taken` for those taken out; `cost_lines`: charge of the line
+    by class where a top share decides; `decision`: special-case decision and amount;
     `kind`: the special kind where it is known without asking its conditions.
     """
 
@@ -32,6 +32,7 @@ class Discharge:
     new_items: Mapping[str, int] = field(default_factory=dict)
     taken_out: int = 0
     separate: Fraction = Fraction(0)
+    separate_taken: int = 0
     tcm_share: Fraction | None = None
     cost_lines: Mapping[str, int] = field(default_factory=dict)
     days_to_next: int | None = None
@@ -67,8 +68,12 @@ class Discharge:
 
     @property
     def basis(self) -> int:
-        """Return what "actual cost" means in the unit of the value: the charge, or the booked fund money (fen)."""
-        return self.charge if self.pool.point_value.start.unit == "charge_yuan" else self.booked
+        """Return what "actual cost" means in the unit of the value: the charge, or the booked fund money (fen).
+
+        Both without what is paid separately.
+        """
+        by_charge = self.pool.point_value.start.unit == "charge_yuan"
+        return self.charge if by_charge else self.booked - self.separate_taken
 
 
 def fixed_price(rule: FixedPrice, case: Discharge) -> Fraction:

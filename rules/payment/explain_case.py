@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from rules.fault import Text, UserError
+from rules.money import round_fen
 from rules.payment.case_payment import Given, items_of, with_basis, with_stays
 from rules.payment.combinations import cost_lines
 from rules.payment.discharge import Discharge
@@ -63,9 +64,11 @@ def value_of(rules: Rules, pool: Pool, month: str, given: Given) -> Fraction:
 
 def item_figures(costs: Mapping[str, int], rules: Rules) -> dict[str, Any]:
     """Return what a case's fee lines mean."""
+    scale = item_scale(rules)
     return {
         "taken_out": costs["taken_out"],
-        "separate": Fraction(costs["separate"], item_scale(rules)),
+        "separate": Fraction(costs["separate"], scale),
+        "separate_taken": round_fen(Fraction(costs["separate_taken"], scale), rules.money.step, rules.money.mode),
         "new_items": {kind: cost for kind in KIND_CLASSES if (cost := costs[f"new_{kind}"])},
         "tcm_share": Fraction(costs["tcm_cost"], costs["tcm_base"]) if costs["tcm_base"] else None,
     }

@@ -67,7 +67,8 @@ def item_costs(lines: pl.DataFrame | None, rules: Rules) -> pl.DataFrame | None:
     """Return one row a case with what its fee lines mean to the rules, None where no rule asks for fee lines.
 
     Columns: case_id, taken_out, new_drug, new_consumable, new_procedure, tcm_cost, tcm_base (fen), separate (fen ×
-    `item_scale`), item_points (× `points_scale`). UserError where a rule needs fee lines that are not given.
+    `item_scale`) and separate_taken, its part for items taken out, item_points (× `points_scale`). UserError where a
+    rule needs fee lines that are not given.
     """
     names = rules_with_items(rules)
     if not names:
@@ -96,6 +97,7 @@ def item_costs(lines: pl.DataFrame | None, rules: Rules) -> pl.DataFrame | None:
     return lines.group_by("case_id").agg(
         pl.when(code.is_in(taken)).then(amount).otherwise(nothing).sum().alias("taken_out"),
         added.sum().alias("separate"),
+        pl.when(code.is_in(taken)).then(added).otherwise(nothing).sum().alias("separate_taken"),
         *(
             pl.when(new & kind.is_in(classes)).then(amount).otherwise(nothing).sum().alias(f"new_{name}")
             for name, classes in KIND_CLASSES.items()

@@ -201,7 +201,8 @@ class _Pricing(Trace):
             standard = self.money(ordinary.money)
             self.tell("支付标准（点外资金）", "payment standard, money outside points", self.yuan(standard), "money")
             formula = standard if self.group is None else formula
-        extra, basis = self.money(self.extra), case.basis
+        basis, booked = case.basis, ordinary.money is not None and not self.by_charge
+        extra = 0 if booked else self.money(self.extra)  # what was booked holds the new items already
         official = 0 if ordinary.official == "zero" else standard + self.comparable * extra - basis
         self.tell(
             "公式盈亏",

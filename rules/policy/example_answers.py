@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import polars as pl
 
@@ -50,6 +51,7 @@ def case_answers(policy: Policy, resolved: Resolved, given: Given) -> Answers:
     tables = tables_for(policy, resolved, given, group)
     value = value_of(rules, pool, month, given)
     own = given.number("classifying_value")
+    item = separate(rules, given)
     case = Discharge(
         claim=claim_of(given, group, pool),
         pool=pool,
@@ -60,8 +62,9 @@ def case_answers(policy: Policy, resolved: Resolved, given: Given) -> Answers:
         auxiliary=given.number("auxiliary"),
         items=frozenset(given.texts("items")),
         new_items=new_items(rules, given),
-        taken_out=separate(rules, given)[0],
-        separate=separate(rules, given)[1],
+        taken_out=item.taken_out,
+        separate=item.amount,
+        separate_taken=item.paid_for_taken,
         tcm_share=tcm_share(given),
         cost_lines=cost_lines(given),
         days_to_next=whole(given, "readmitted_after"),
@@ -229,11 +232,19 @@ def new_items(rules: Rules, given: Given) -> dict[str, int]:
     return {kind or rules.exclusion.kinds[0]: int(cost)}
 
 
-def separate(rules: Rules, given: Given) -> tuple[int, Fraction]:
-    """Return what a separate item takes out of the charge, and what it adds after the standard (fen)."""
+class Separate(NamedTuple):
+    """What a separate item takes out of the charge, what it adds, and of that what is for an item taken out (fen)."""
+
+    taken_out: int = 0
+    amount: Fraction = Fraction()
+    paid_for_taken: int = 0
+
+
+def separate(rules: Rules, given: Given) -> Separate:
+    """Return what the separate item of an example means."""
     cost, quantity, name = given.number("separate_cost"), given.number("separate_quantity"), given.text("separate_item")
     if cost is None and quantity is None:
-        return 0, Fraction(0)
+        return Separate()
     fitting = [item for item in rules.separate_items if name is None or item.id == name]
     if len(fitting) != 1:
         hint = near(name or "", [item.id for item in rules.separate_items])
@@ -243,12 +254,17 @@ def separate(rules: Rules, given: Given) -> tuple[int, Fraction]:
                 f"given.separate_item names no one separate item{hint.en}",
             )
         )
-    item, sign = fitting[0], -1 if fitting[0].sign == "deduct" else 1
-    amount = cost or Fraction(0)
-    taken = int(amount) if item.taken_out else 0
-    if item.pay == "per_unit":
-        return taken, sign * (quantity or Fraction(1)) * fen(item.per_unit or 0)
-    return taken, sign * amount * Fraction(1 if item.share is None else item.share)
+    item, cost = fitting[0], cost or Fraction(0)
+    by_unit = item.pay == "per_unit"
+    paid = (
+        (quantity or Fraction(1)) * fen(item.per_unit or 0)
+        if by_unit
+        else cost * Fraction(1 if item.share is None else item.share)
+    )
+    paid *= -1 if item.sign == "deduct" else 1
+    if not item.taken_out:
+        return Separate(0, paid)
+    return Separate(int(cost), paid, round_fen(paid, rules.money.step, rules.money.mode))
 
 
 def tcm_share(given: Given) -> Fraction | None:

@@ -104,6 +104,22 @@ class Rules(Model):
         return self
 
     @model_validator(mode="after")
+    def _booked_holds_extras(self) -> "Rules":
+        as_booked = any(
+            step.style == "ratio" and step.fund_ratio_outside == "booked" for step in (self.month, self.clearing)
+        )
+        charged = any(pool.point_value.start.unit == "charge_yuan" for pool in self.pools)
+        fund = [item.id for item in self.separate_items if item.money == "fund" and item.taken_out]
+        fund += ["exclusion"] if self.exclusion is not None and self.exclusion.money == "fund" else []
+        if as_booked and charged and fund:
+            raise fault(
+                f'fund_ratio_outside = "booked" 的记账额已含 {"、".join(fund)}，不得再付基金金额（写 money = "total"）',
+                f'what is booked (fund_ratio_outside = "booked") holds {", ".join(fund)} already: fund money on top '
+                'would pay it twice (money = "total")',
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tree_of_pools(self) -> "Rules":
         parents = {pool.id: pool.parent for pool in self.pools}
         for pool in self.pools:

@@ -276,6 +276,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         KINDS,
         FUND_YUAN,
     ),
+    "fund money per point, items": (
+        HIGH["linear_add"],
+        BY_ITEM + LINE + 'pay = "actual"\n',
+        KINDS,
+        ITEMS.format("high")
+        .replace('money = "total"', 'money = "fund"')
+        .replace("taken_out =", 'money = "fund"\ntaken_out ='),
+        FUND_YUAN,
+    ),
     "blank group": (HIGH["linear_add"], '[blank_group]\npay = "points"\nfactor = "0.7"\n'),
     "blank group by item": (HIGH["linear_add"], '[blank_group]\npay = "actual"\nfactor = "0.815"\n'),
 }

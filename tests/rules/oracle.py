@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rules.money import round_decimals
+from rules.money import round_decimals, round_fen
 from rules.payment.case_payment import SHOWN_DECIMALS, Given
 from rules.payment.discharge import Discharge
 from rules.payment.figures import classifying_value, start_value
@@ -79,18 +79,20 @@ def expected(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
 
 def item_figures(lines: list[dict[str, Any]], rules: Rules) -> dict[str, Any]:
     """Return what a case's fee lines mean, item by item."""
-    taken, separate = 0, Fraction(0)
+    taken, separate, paid_for_taken = 0, Fraction(0), Fraction(0)
     new: dict[str, int] = defaultdict(int)
     tcm = base = 0
     for line in lines:
         amount = line["amount"]
         item = next((item for item in rules.separate_items if line["item_code"] in item.items), None)
+        paid = Fraction(0)
         if item is not None and item.pay == "per_unit":
-            separate += line["quantity"] * Fraction(item.per_unit or 0) * 100 * (-1 if item.sign == "deduct" else 1)
+            paid = line["quantity"] * Fraction(item.per_unit or 0) * 100 * (-1 if item.sign == "deduct" else 1)
         elif item is not None:
-            separate += amount * Fraction(item.share or 1) * (-1 if item.sign == "deduct" else 1)
+            paid = amount * Fraction(1 if item.share is None else item.share) * (-1 if item.sign == "deduct" else 1)
+        separate += paid
         if item is not None and item.taken_out:
-            taken += amount
+            taken, paid_for_taken = taken + amount, paid_for_taken + paid
             continue
         if line["listed_new_item"]:
             new[KIND_OF_CLASS[line["item_class"]]] += amount
@@ -99,6 +101,7 @@ def item_figures(lines: list[dict[str, Any]], rules: Rules) -> dict[str, Any]:
     return {
         "taken_out": taken,
         "separate": separate,
+        "separate_taken": round_fen(paid_for_taken, rules.money.step, rules.money.mode),
         "new_items": {kind: cost for kind, cost in new.items() if cost} if rules.exclusion else {},
         "tcm_share": Fraction(tcm, base) if base else None,
         "items": frozenset(line["item_code"] for line in lines),

@@ -55,6 +55,27 @@ def exact_points(priced: pl.DataFrame) -> list[Fraction]:
     return [Fraction(fixed) + Fraction(per_fen) * charge for fixed, per_fen, charge in columns.iter_rows()]
 
 
+def test_a_case_by_item_is_paid_once_where_points_buy_fund_money(tmp_path: Path) -> None:
+    """Of 7,000.00 booked 1,410.00 were for a drug of 2,000.00 paid separately at 0.705: 5,590.00 are left to the case.
+
+    A drug that is not paid separately leaves the case all of it.
+    """
+    rules = policy(tmp_path, *FAMILIES["fund money per point, items"], tables=random_cases.tables(7))
+    by_item = {"payment_kind": pl.lit(1, pl.Int8), "visit_kind": pl.lit("inpatient"), "diagnoses": pl.lit(["I10.x00"])}
+    charge = {"total_charge": 1_000_000, "fund_total": 700_000, "fund_pool_paid": 600_000, "fund_large_paid": 100_000}
+    cases = random_cases.claims(2, 7).with_columns(insurance_type=pl.lit("310"), **by_item, **charge)
+    lines = pl.DataFrame(
+        [
+            ("C0000000", "DRUG1", "western_drugs", False, 1, 200_000),
+            ("C0000001", "TABLETS", "western_drugs", False, 1, 200_000),
+        ],
+        schema=["case_id", "item_code", "item_class", "listed_new_item", "quantity", "amount"],
+        orient="row",
+    )
+    paid = price_cases(cases, rules, Given(fee_lines=lines))
+    assert paid.select("standard", "separate", "official_result").rows() == [(559_000, 141_000, 0), (700_000, 0, 0)]
+
+
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_kernel_equals_reference(tmp_path: Path, family: str) -> None:
     compare(tmp_path, family, 20_000, 7)
