@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from engine.assessment_scores import assessment_effects
 from engine.tables import Column, read_table
 from rules.fault import Text
 from rules.money import round_fen
-from rules.payment.assessment import Effect, effects, scores
 from rules.payment.budget import PoolBudget, monthly_amounts, pool_budget
 from rules.payment.deductions import counted, deducted_by
 from rules.payment.quota import QuotaVersion, hospital_quotas, total_control_deduction
@@ -22,8 +22,6 @@ from rules.policy.pools import ElasticCost, ElasticSeverity, ElasticVolume, Pool
 from rules.policy.resolve import Policy, Resolved
 from rules.policy.tables import load_tables
 
-SCORES = (Column("hospital"), Column("score", "number"))
-INDICATORS = (Column("hospital"), Column("indicator"), Column("value", "number"))
 BASE_POINTS = (Column("pool"), Column("hospital"), Column("base_points", "number"))
 RIGID_SHARES = (Column("group"), Column("rigid_share", "number"))
 QUOTAS = (Column("hospital"), Column("version", "whole"), Column("state"), Column("amount", "yuan"))
@@ -82,10 +80,11 @@ class Gathered:
         `hospitals`: those with cases.
         """
         by_hospital, by_pool = self.lines()
+        everyone = sorted({*hospitals, *(hospital for _, hospital in self.books.paid)})
         return YearInputs(
             budgets={pool.id: self.budget(pool) for pool in self.rules.pools},
             months=self.books.paid,
-            effects=self.effects(sorted({*hospitals, *(hospital for _, hospital in self.books.paid)})),
+            effects=assessment_effects(self.rules, self.policy.file.parent, everyone),
             deductions=self.deductions(),
             advanced=self.books.advanced,
             lines=by_hospital,
@@ -138,24 +137,6 @@ class Gathered:
                 key = (row["pool"], row["hospital"])
                 by_hospital[key] = (*by_hospital.get(key, ()), line)
         return by_hospital, by_pool
-
-    def effects(self, hospitals: Sequence[str]) -> dict[str, Effect]:
-        """Return what the assessment does to each hospital."""
-        assessment, release = self.rules.clearing.assessment, self.rules.clearing.deposit_release
-        own = self.scores(release.file) if release is not None and release.file is not None else {}
-        found: dict[str, Fraction] = {}
-        if assessment is not None and assessment.file is not None:
-            found = self.scores(assessment.file)
-        elif assessment is not None and assessment.indicator_file is not None:
-            values: dict[str, dict[str, Fraction]] = {}
-            for row in self.beside(assessment.indicator_file, INDICATORS):
-                values.setdefault(row["hospital"], {})[row["indicator"]] = Fraction(row["value"])
-            found = scores(assessment.indicators, values)
-        return effects(assessment, release, hospitals, found, own)
-
-    def scores(self, file: str) -> dict[str, Fraction]:
-        """Return the scores of a table beside the policy."""
-        return {row["hospital"]: Fraction(row["score"]) for row in self.beside(file, SCORES)}
 
     def base_points(self) -> dict[Hospital, Fraction]:
         """Return the base volumes of elastic pools."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from engine.assessment_scores import prepayment_scores
 from engine.fee_lines import read_fee_lines
 from engine.tables import Column, read_table
 from rules.fault import Text
@@ -57,8 +58,12 @@ person_id, admitted, discharged, and whether a refund took it back (cancelled)."
 
 def rules_of(policies: Sequence[Policy], month: int) -> Rules:
     """Return the rules that settle a month: those of its first day."""
-    first = date(month // 100, month % 100, 1)
+    first = _first_day(month)
     return the_one_valid(list(policies), first).on(first).rules
+
+
+def _first_day(month: int) -> date:
+    return date(month // 100, month % 100, 1)
 
 
 def given_tables(fee_lines: Path | None, decisions: Path | None) -> Given:
@@ -127,7 +132,9 @@ class MonthPricing:
         rule, off = self.rules.clearing.deductions, None
         if deductions is not None and rule is not None:
             off = counted(deductions, rule).filter(pl.col("month_found") == month_text(self.month))
-        return settle_month(priced, self.rules, self.values, off)
+        folder = the_one_valid(list(self.policies), _first_day(self.month)).file.parent
+        scores = prepayment_scores(self.rules, folder, priced["hospital_id"].cast(pl.String).unique().sort().to_list())
+        return settle_month(priced, self.rules, self.values, off, scores)
 
     def _booked(self, here: pl.DataFrame, refunds: pl.DataFrame, others: Originals) -> pl.DataFrame:
         """Price the month's cases and reverse what its refunds name."""

@@ -10,7 +10,7 @@ from engine.settlement.ledger import Ledger
 from engine.settlement.states import fixed_months
 from grouper.fault import Text, UserError
 from rules.payment.fund_part import sums_by
-from rules.payment.month import HOSPITAL_MONTH, Month
+from rules.payment.month import HOSPITAL_MONTH, Month, Scores
 from rules.payment.prepayment import prepay
 from rules.policy.model import Rules
 
@@ -109,19 +109,19 @@ def _by_year(settled: Month, rules: Rules, year: int) -> pl.DataFrame:
     if not apart.any():
         return whole
     years = cases.filter(apart).group_by("budget_year")
-    parts = pl.concat(_part(own, rules, int(str(of))) for (of,), own in years)
+    parts = pl.concat(_part(own, rules, int(str(of)), settled.scores) for (of,), own in years)
     without = parts.with_columns(-pl.col(AMOUNTS), pl.lit(None, pl.Int32).alias("year"))
     rest = pl.concat([whole.select(without.columns), without]).group_by(KEYS).agg(pl.col(AMOUNTS).sum())
     return pl.concat([rest.select(parts.columns), parts])
 
 
-def _part(cases: pl.DataFrame, rules: Rules, year: int) -> pl.DataFrame:
+def _part(cases: pl.DataFrame, rules: Rules, year: int, scores: Scores) -> pl.DataFrame:
     """Return what the cases of one budget year come to, hospital by hospital."""
     sums = cases.group_by(pl.col(HOSPITAL_MONTH).cast(pl.String)).agg(pl.col("fund_part").sum())
     payable = {row[:-1]: Fraction(row[-1]) for row in sums.iter_rows()}
     rows = []
     for key, total in sums_by(cases, HOSPITAL_MONTH, rules.money).items():
-        parts = prepay(rules.month, payable[key], rules.money)
+        parts = prepay(rules.month, payable[key], rules.money, scores.get(key[2], Fraction(1)))
         own = {
             "cases": total.cases, "points": str(total.points), "charge": total.charge + total.charge_outside,
             "booked": total.booked + total.booked_outside, "payable": parts.payable, "deducted": 0, "paid": parts.paid,

@@ -15,7 +15,16 @@ from rules.fault import Text, UserError
 from rules.money import fen, largest_remainder, round_fen
 from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.cases import Money
-from rules.policy.pools import Budget, BudgetByExpenditure, BudgetByShare, BudgetChange, Income, MonthlySpread, Pool
+from rules.policy.pools import (
+    Budget,
+    BudgetByExpenditure,
+    BudgetByGrowth,
+    BudgetByShare,
+    BudgetChange,
+    Income,
+    MonthlySpread,
+    Pool,
+)
 
 GROUNDS = {
     "income": Text("基金收入", "fund income"),
@@ -29,13 +38,6 @@ METHODS = {
     "share": Text("比例法", "share of the fund"),
     "growth": Text("增长率法", "growth"),
 }
-
-
-class Other(NamedTuple):
-    """What reaches a budget from elsewhere (fen): carve-outs of consortia and last year's overrun carried."""
-
-    carved_out: int = 0
-    carried_overrun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,6 @@ def pool_budget(
     pool: Pool,
     money: Money,
     through: date,
-    other: Other | None = None,
     documents: Documents = undocumented,
 ) -> PoolBudget:
     """Return a pool's budget with everything that has happened up to and including `through`.
@@ -83,7 +84,7 @@ def pool_budget(
     Raises UserError when F or the reserve would fall below zero.
     """
     path = ("pools", [p.id for p in pools].index(pool.id), "budget")
-    lines = list(_own_lines(pool, money, through, other or Other(), path, documents))
+    lines = list(_own_lines(pool, money, through, path, documents))
     own = sum(line.amount for line in lines)
     received, paid = _levies(pools, pool, through)
     lines += [
@@ -103,7 +104,7 @@ def pool_budget(
 
 
 def _own_lines(
-    pool: Pool, money: Money, through: date, other: Other, path: tuple[str | int, ...], documents: Documents
+    pool: Pool, money: Money, through: date, path: tuple[str | int, ...], documents: Documents
 ) -> Iterator[Line]:
     """Yield the lines of the pool's own money; the first two are the base of the reserve."""
     amount = budget_amount(pool.budget)
@@ -120,10 +121,14 @@ def _own_lines(
     )
     for change in _changes(pool, through, "fund"):
         yield _change_line(change, path, documents)
-    if other.carved_out:
-        yield Line(Text("医共体总额划出", "carved out for consortia"), -other.carved_out)
-    if other.carried_overrun:
-        yield Line(Text("上年结转超支", "overrun carried from last year"), -other.carried_overrun)
+    for carved in pool.carve_outs:
+        off = round_fen(fen(carved.amount), money.step, money.mode)
+        zh, en = f"划出：{carved.name.zh}", f"carved out: {carved.name.en}"
+        yield rule_line(zh, en, -off, (*path[:2], "carve_outs"), documents)
+    if pool.carried_overrun:
+        off = round_fen(fen(pool.carried_overrun), money.step, money.mode)
+        path = (*path[:2], "carried_overrun")
+        yield rule_line("上年结转超支", "overrun carried from last year", -off, path, documents)
 
 
 def _changes(pool: Pool, through: date, source: str) -> list[BudgetChange]:
@@ -268,6 +273,18 @@ def income_correction(income: Income | None) -> Fraction:
     if income is None or income.correction == "none" or income.final_account is None:
         return Fraction(1)
     return fen(income.final_account) / income_of_year(income)
+
+
+def spending_check(pool: Pool, budget: PoolBudget) -> IncomeCheck | None:
+    """Compare a pool's growth of spending and of income; None where the policy does not know last year's.
+
+    Last year's spending is the one given, or what the budget grows from.
+    """
+    income, method = pool.income, pool.budget
+    if income is None:
+        return None
+    spent = income.last_year_spending or (method.base if isinstance(method, BudgetByGrowth) else None)
+    return None if not spent or not income.last_year else income_check(income, budget.lines[0].amount, int(fen(spent)))
 
 
 def income_check(income: Income, amount: int, last_year_spending: int) -> IncomeCheck:

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from rules.fault import Text, UserError
 from rules.money import fen, round_decimals
+from rules.payment.point_value import Limits
 from rules.policy.cases import Decimals, HospitalCoefficient
 from rules.policy.classes import ClassRule, Line
 from rules.policy.model import Rules
-from rules.policy.pools import Pool
+from rules.policy.pools import Capped, PointValue, Pool
 from rules.policy.tables import GroupFigures, Tables
 
 COMPARE = {"below": "<", "up_to": "≤", "over": ">", "at_least": "≥"}
@@ -148,6 +149,18 @@ def start_value(pool: Pool, month: str, decimals: Decimals | None = None) -> Fra
     """Return a pool's start value of one month (fen per point): the month's own where the policy gives one."""
     yuan = Fraction(pool.point_value.months.get(month, pool.point_value.start.value))
     return 100 * rounded(yuan, decimals)
+
+
+def limits_of(rule: PointValue, decimals: Decimals | None, *, month: bool = False) -> Limits:
+    """Return what the policy allows a floating value to be: the final one, or that of a month."""
+    within = isinstance(rule, Capped) and (rule.limits_in_month or not month)
+    floor, cap = (rule.floor, rule.cap) if within and isinstance(rule, Capped) else (None, None)
+    return Limits(
+        floor=None if floor is None else fen(floor),
+        cap=None if cap is None else fen(cap),
+        decimals=None if decimals is None else decimals.decimals,
+        mode="half_away_from_zero" if decimals is None else decimals.mode,
+    )
 
 
 def band_of(rule: ClassRule, weight: Fraction) -> Line:

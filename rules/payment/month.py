@@ -15,6 +15,7 @@ from rules.fault import Text, UserError
 from rules.money import round_fen
 from rules.payment.columns import need
 from rules.payment.deductions import deducted_by
+from rules.payment.figures import limits_of
 from rules.payment.fund_part import (
     Key,
     Sums,
@@ -31,31 +32,42 @@ from rules.payment.fund_part import (
 )
 from rules.payment.fund_split import split_over_funds
 from rules.payment.place import unknown_pools
-from rules.payment.point_value import Limits, PoolMoney, floating_value
+from rules.payment.point_value import PoolMoney, floating_value
 from rules.payment.prepayment import prepay
 from rules.policy.model import Rules
 
 HOSPITAL_MONTH = ("pool", "month", "hospital_id")
 Values = Mapping[tuple[str, str], Fraction]
+Scores = Mapping[str, Fraction]
 
 
 class Month(NamedTuple):
-    """Cases with their fund part (`fund_part` and a column per fund), and one row per pool, month and hospital."""
+    """Cases with their fund part (`fund_part` and a column per fund), and one row per pool, month and hospital.
+
+    scores: what the assessment multiplied each hospital's prepayment ratio by.
+    """
 
     cases: pl.DataFrame
     hospitals: pl.DataFrame
+    scores: Scores
 
 
-def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions: pl.DataFrame | None = None) -> Month:
+def settle_month(
+    priced: pl.DataFrame,
+    rules: Rules,
+    values: Values,
+    deductions: pl.DataFrame | None = None,
+    scores: Scores | None = None,
+) -> Month:
     """Settle the months of priced cases under one day's rules.
 
     `priced`: see `with_fund_columns`; with hospital_id and case_id. `values`: fen per point by (pool, month), the
     ones that priced the cases; a case whose value is that of another month than the one that books it (a late claim,
     a refund) names it in `value_month`; a refund of an earlier month whose part is known carries it in `fixed_part`
     (fen) and touches no ratio of this month. `deductions`: those that count, where the policy lets them act in the
-    month; they come off in the month they were found. Where patients pay by group, cases carry their `patient_part`.
-    Columns of `hospitals`: cases, points (text, exact), charge,
-    booked, payable, deducted, paid, deposit, withheld; payable = paid + deducted + deposit + withheld.
+    month; they come off in the month they were found. `scores`: by hospital, see `prepay`. Where patients pay by
+    group, cases carry their `patient_part`. Columns of `hospitals`: cases, points (text, exact), charge, booked,
+    payable, deducted, paid, deposit, withheld; payable = paid + deducted + deposit + withheld.
     """
     cases = with_fund_columns(_complete(priced), rules, rules.month)
     fixed = cases.filter(pl.col("fixed_part").is_not_null()).with_columns(pl.col("fixed_part").alias("fund_part"))
@@ -71,7 +83,8 @@ def settle_month(priced: pl.DataFrame, rules: Rules, values: Values, deductions:
         settled = settled.with_columns(_patient_part(settled))
     if rules.fund_split is not None:
         settled = settled.with_columns(split_over_funds(settled, rules.fund_split).get_columns())
-    return Month(settled, _hospital_rows(sums, exact, rules, _deducted(rules, deductions)))
+    scores = scores or {}
+    return Month(settled, _hospital_rows(sums, exact, rules, _deducted(rules, deductions), scores), scores)
 
 
 def _patient_part(cases: pl.DataFrame) -> pl.Expr:
@@ -139,7 +152,8 @@ def month_ratios(sums: Mapping[Key, Sums], rules: Rules) -> dict[Key, Fraction]:
 def monthly_values(priced: pl.DataFrame, rules: Rules, amounts: Values) -> dict[tuple[str, str], Fraction]:
     """Return floating values of months: the pool's month amount shared by the month's points (fen per point).
 
-    `amounts`: fen by (pool, month), the year's F spread over its months. Money outside points comes off first.
+    `amounts`: fen by (pool, month), the year's F spread over its months. Money outside points comes off first; cap
+    and floor hold where the pool's point value says so.
     """
     cases = with_fund_columns(priced, rules, rules.month)
     found = {}
@@ -148,8 +162,7 @@ def monthly_values(priced: pl.DataFrame, rules: Rules, amounts: Values) -> dict[
         outside = outside_part(rules.month, pool, sums, ratio_of(rules.month, pool, sums))
         ratio = value_ratio(rules.month, pool, sums)
         money = PoolMoney(amounts[name, month] - outside, pool.point_value.start.unit, ratio=ratio)
-        decimals = rules.money.value
-        limits = Limits() if decimals is None else Limits(decimals=decimals.decimals, mode=decimals.mode)
+        limits = limits_of(pool.point_value, rules.money.value, month=True)
         found[name, month] = floating_value(money, sums.points, limits).value
     return found
 
@@ -186,13 +199,18 @@ def _deducted(rules: Rules, deductions: pl.DataFrame | None) -> dict[Key, int]:
 
 
 def _hospital_rows(
-    sums: Mapping[Key, Sums], payable: Mapping[Key, Fraction], rules: Rules, deducted: Mapping[Key, int]
+    sums: Mapping[Key, Sums],
+    payable: Mapping[Key, Fraction],
+    rules: Rules,
+    deducted: Mapping[Key, int],
+    scores: Scores,
 ) -> pl.DataFrame:
     """Return one row per pool, month and hospital, in that order."""
     rows = []
     for key in sorted({*payable, *deducted}):
         own = sums.get(key, Sums())
-        parts = prepay(rules.month, payable.get(key, Fraction()), rules.money)
+        score = scores.get(key[-1], Fraction(1))
+        parts = prepay(rules.month, payable.get(key, Fraction()), rules.money, score)
         off = deducted.get(key, 0)
         rows.append(
             {

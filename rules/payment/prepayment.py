@@ -85,19 +85,21 @@ def working_capital(rule: WorkingCapital, yearly_paid: int, money: Money) -> int
     return round_fen(Fraction(yearly_paid, 12) * Fraction(rule.months), money.step, money.mode)
 
 
-def prepay(rule: Monthly, payable: Fraction, money: Money) -> Prepaid:
+def prepay(rule: Monthly, payable: Fraction, money: Money, score: Fraction = Fraction(1)) -> Prepaid:
     """Divide a hospital-month's payable (fen, exact) into what is paid, held as deposit, and left to clearing.
 
     withheld_part: the part above the prepayment ratio is the deposit; further_line: the deposit is a share of the
     payable, or of the payable × ratio, and comes off what is paid. Each part is rounded once from the exact figure
-    and the last takes the rest.
+    and the last takes the rest. `score`: what the assessment multiplies the hospital's ratio by, where it acts there;
+    the deposit is that of the policy's ratio, so that the cut is left to clearing.
     """
-    whole = round_fen(payable, money.step, money.mode)
-    paid = round_fen(payable * Fraction(rule.prepayment_ratio), money.step, money.mode)
+    full = payable * Fraction(rule.prepayment_ratio)
+    whole, paid = (round_fen(amount, money.step, money.mode) for amount in (payable, full * score))
     if rule.deposit == "withheld_part":
-        return Prepaid(whole, paid, whole - paid, 0)
+        deposit = whole - round_fen(full, money.step, money.mode)
+        return Prepaid(whole, paid, deposit, whole - deposit - paid)
     if rule.deposit == "none":
         return Prepaid(whole, paid, 0, whole - paid)
-    base = payable if rule.deposit_base == "payable" else payable * Fraction(rule.prepayment_ratio)
+    base = payable if rule.deposit_base == "payable" else full
     deposit = round_fen(base * Fraction(rule.deposit_ratio or 0), money.step, money.mode)
     return Prepaid(whole, paid - deposit, deposit, whole - paid)

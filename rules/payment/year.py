@@ -16,7 +16,7 @@ from rules.money import fen, round_fen
 from rules.payment.assessment import NO_EFFECT, Effect
 from rules.payment.budget import PoolBudget
 from rules.payment.clearing import HospitalYear, PoolClearing, PoolYear, Stage, clear
-from rules.payment.figures import start_value
+from rules.payment.figures import limits_of, start_value
 from rules.payment.fund_part import (
     Key,
     Sums,
@@ -29,7 +29,7 @@ from rules.payment.fund_part import (
     with_fund_columns,
 )
 from rules.payment.place import unknown_pools
-from rules.payment.point_value import Gap, Limits, PointValue, PoolMoney, base_share, close_gap, elastic_value
+from rules.payment.point_value import Gap, PointValue, PoolMoney, base_share, close_gap, elastic_value
 from rules.payment.statement import Documents, Line, rule_line, undocumented
 from rules.policy.model import Rules
 from rules.policy.pools import Capped, ElasticCost, ElasticSeverity, ElasticVolume, FixedValue, FloatingValue, Pool
@@ -223,19 +223,7 @@ def _final_value(pool: Pool, rules: Rules, shares: Sequence[Share], for_points: 
     floating = sum((share.floating for share in shares), Fraction())
     if isinstance(pool.point_value, FixedValue):
         return PointValue(fen(pool.point_value.start.value), money.for_points - fixed, "fixed")
-    return elastic_value(money, fixed, floating, _limits(pool, rules))
-
-
-def _limits(pool: Pool, rules: Rules) -> Limits:
-    """Return what the policy allows the final value to be."""
-    rule, decimals = pool.point_value, rules.money.value
-    floor, cap = (rule.floor, rule.cap) if isinstance(rule, Capped) else (None, None)
-    return Limits(
-        floor=None if floor is None else fen(floor),
-        cap=None if cap is None else fen(cap),
-        decimals=None if decimals is None else decimals.decimals,
-        mode="half_away_from_zero" if decimals is None else decimals.mode,
-    )
+    return elastic_value(money, fixed, floating, limits_of(pool.point_value, rules.money.value))
 
 
 def clear_year(

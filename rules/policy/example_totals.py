@@ -5,12 +5,12 @@ from datetime import date
 from fractions import Fraction
 
 from rules.fault import Text, UserError
-from rules.money import fen, round_fen
+from rules.money import round_fen
 from rules.payment.assessment import PLACES, Effect, score_band
 from rules.payment.budget import budget_amount, pool_budget
 from rules.payment.clearing import HospitalYear, PoolYear, clear, clearing_steps, deposit_kept
-from rules.payment.figures import start_value
-from rules.payment.point_value import Limits, PoolMoney, base_share, elastic_value, floating_value
+from rules.payment.figures import limits_of, start_value
+from rules.payment.point_value import PoolMoney, base_share, elastic_value, floating_value
 from rules.payment.prepayment import prepay
 from rules.payment.quota import total_control_deduction
 from rules.policy.example_given import Given
@@ -57,12 +57,7 @@ def pool_value(rules: Rules, pool: Pool, given: Given, month: str, fund: Fractio
         given.number("outside") or Fraction(0),
         given.number("fund_ratio"),
     )
-    limits = Limits(
-        floor=None if rule.floor is None else fen(rule.floor),
-        cap=None if rule.cap is None else fen(rule.cap),
-        decimals=None if rules.money.value is None else rules.money.value.decimals,
-        mode="half_away_from_zero" if rules.money.value is None else rules.money.value.mode,
-    )
+    limits = limits_of(rule, rules.money.value)
     if rule.method == "floating":
         total = given.number("total_points") or given.number("total_score")
         total = sum(given.table("hospital_points").values(), Fraction(0)) if total is None else total
@@ -97,7 +92,8 @@ def month_answers(rules: Rules, pool: Pool, given: Given, policy: Policy) -> Ans
         payable = payable_of(rules, pool, given, standard)
     if payable is None:
         return found
-    paid = prepay(rules.month, payable, rules.money)
+    score, coefficient = given.number("assessment_score"), given.number("assessment_coefficient")
+    paid = prepay(rules.month, payable, rules.money, effect(rules, score, coefficient, given).prepayment)
     rule = rules.clearing.deductions
     off = int(given.number("deductions") or 0) if rule is not None and rule.acts == "month" else 0
     parts = {"payable": paid.payable, "prepaid": paid.paid - off, "deposit": paid.deposit, "withheld": paid.withheld}

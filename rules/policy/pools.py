@@ -87,12 +87,21 @@ class Levy(Model):
     reference: str = term("依据", "reference")
 
 
+class CarveOut(Model):
+    """Money of a close-knit consortium (医共体、医联体总额), taken out of the pool before its point value."""
+
+    id: str = term("编号", "id")
+    name: Bilingual = term("名称", "name")
+    amount: Amount = term("金额", "amount", "yuan a year")
+
+
 class Income(Model):
     """Income side of a pool: funding per head and the insured of each month; growth of spending must not exceed it."""
 
     per_head: Amount = term("人均筹资", "funding per head", "yuan a year")
     insured: dict[Month, Annotated[int, Field(ge=0)]] = term("各月参保人数", "insured persons by month", "persons")
     last_year: Amount = term("上年收入", "last year's income", "yuan a year")
+    last_year_spending: Positive | None = term("上年支出", "last year's spending", "yuan a year", default=None)
     final_account: Amount | None = term("决算收入", "income by the final account", "yuan a year", default=None)
     correction: Literal["none", "by_final_account"] = term("决算校正", "correction before clearing", default="none")
 
@@ -156,6 +165,9 @@ class Capped(PointCommon):
     floor: Positive | None = term("下限", "floor", "yuan per point", default=None)
     cap: Positive | None = term("上限", "cap", "yuan per point", default=None)
     remainder: Literal["reserve", "normalise"] = term("差额归属", "where the rest goes", default="reserve")
+    limits_in_month: bool = term(
+        "上下限也适用于月度浮动点值", "cap and floor hold for values of months too", default=True
+    )
 
 
 class FixedValue(PointCommon):
@@ -251,6 +263,8 @@ class Pool(Model):
     budget: Budget
     point_value: PointValue
     changes: tuple[BudgetChange, ...] = term("预算调整", "changes of the budget", default=())
+    carve_outs: tuple[CarveOut, ...] = term("医共体总额划出", "carved out for consortia", default=())
+    carried_overrun: Amount = term("上年结转超支", "overrun carried from last year", "yuan", default=Decimal(0))
     levies: tuple[Levy, ...] = term("上解下拨", "levies and grants between levels", default=())
     reserve_at_start: Amount = term("年初风险金", "reserve at the start of the year", "yuan", default=Decimal(0))
     income: Income | None = None

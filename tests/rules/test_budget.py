@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from rules.fault import UserError
 from rules.money import fen
 from rules.payment.budget import (
-    Other,
     income_correction,
     income_of_year,
     monthly_amounts,
@@ -76,22 +75,26 @@ def test_budget_lines_name_every_step() -> None:
             change("500.00", "fund", date(2027, 1, 1)),
         ],
         levies=[levy("province", "40.00")],
+        carve_outs=[{"id": "north", "name": {"zh": "北县", "en": "north"}, "amount": "100.00"}],
+        carried_overrun="5.00",
     )
     province = pool("province")
-    found = pool_budget([employee, province], employee, FEN, YEAR_END, Other(carved_out=100_00, carried_overrun=5_00))
+    found = pool_budget([employee, province], employee, FEN, YEAR_END)
     assert [line.amount for line in found.lines] == [1100_00, 0, -10_00, -100_00, -5_00, 0, -40_00, -55_00, 30_00]
     assert found.fund == 920_00
     assert found.reserve == 20_00 + 55_00 - 30_00
     assert found.lines[2].document == "illustrative"
     assert "2026-06-01" in found.lines[2].label.zh
+    assert found.lines[3].label == ("划出：北县", "carved out: north")
 
 
 def test_budgets_that_spend_what_is_not_there_are_refused() -> None:
     greedy = pool("greedy", changes=[change("60.00", "reserve", date(2026, 5, 1))])
     with pytest.raises(UserError, match="draw more than its reserve"):
         pool_budget([greedy], greedy, FEN, YEAR_END)
+    generous = pool("generous", carried_overrun="2000.00")
     with pytest.raises(UserError, match="below zero"):
-        pool_budget([greedy], greedy, FEN, date(2026, 1, 1), Other(carved_out=2000_00))
+        pool_budget([generous], generous, FEN, date(2026, 1, 1))
 
 
 amounts = st.integers(0, 90000).map(lambda cents: f"{cents / 100:.2f}")
@@ -218,6 +221,21 @@ def test_advance_refuses_what_it_cannot_judge() -> None:
 def test_working_capital_is_months_of_the_mean_payment() -> None:
     rule = WorkingCapital.model_validate({"months": "1.5", "repaid": "at_clearing"})
     assert working_capital(rule, 1200_00, FEN) == 150_00
+
+
+@pytest.mark.parametrize(
+    ("deposit", "parts"),
+    [("withheld_part", (9215_00, 500_00, 285_00)), ("none", (9215_00, 0, 785_00)),
+     ("further_line", (8715_00, 500_00, 785_00))],
+)  # fmt: skip
+def test_a_score_cuts_the_prepayment_and_leaves_the_deposit_as_it_is(deposit: str, parts: tuple[int, ...]) -> None:
+    """10,000.00 × 0.95 × 0.97 = 9,215.00; the deposit is 0.05 of 10,000.00; the rest waits for clearing."""
+    further = {"deposit_ratio": "0.05", "deposit_base": "payable"} if deposit == "further_line" else {}
+    rule = Monthly.model_validate(
+        {"style": "ratio", "fund_ratio_level": "pool", "prepayment_ratio": "0.95", "deposit": deposit, **further}
+    )
+    found = prepay(rule, Fraction(10_000_00), FEN, Fraction(97, 100))
+    assert (found.payable, (found.paid, found.deposit, found.withheld)) == (10_000_00, parts)
 
 
 @given(st.fractions(0, 10**9, max_denominator=10**4), st.sampled_from(["withheld_part", "none", "further_line"]))

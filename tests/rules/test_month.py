@@ -239,6 +239,30 @@ def test_floating_month_shares_the_month_amount() -> None:
     assert found == {("employee", "2026-10"): Fraction(4750)}
 
 
+def test_a_monthly_value_keeps_to_cap_and_floor_where_the_policy_says_so() -> None:
+    """1,400,000 ÷ 0.7 over 400 points are 50.00 a point; over 200 points 100.00."""
+    plain = rules(STYLES[0]).model_dump(mode="json", exclude_none=True)["pools"]
+    amounts = {("employee", "2026-10"): Fraction(1_400_000)}
+    for limits, points, value in (
+        ({"cap": "80"}, 200, 8000),
+        ({"cap": "80"}, 400, 5000),
+        ({"floor": "60"}, 400, 6000),
+        ({"cap": "80", "limits_in_month": False}, 200, 10000),
+    ):
+        pools = [pool | {"point_value": pool["point_value"] | limits} for pool in plain]
+        found = monthly_values(case_rows(points // 100), rules(STYLES[0], pools=pools), amounts)
+        assert found == {("employee", "2026-10"): Fraction(value)}
+
+
+def test_scores_multiply_the_prepayment_of_their_hospitals() -> None:
+    frame = pl.concat([case_rows(1), case_rows(1, hospital_id="H2")])
+    found = settle_month(frame, rules(STYLES[0]), VALUES, scores={"H2": Fraction(9, 10)})
+    # 3,768.67 × 0.95 = 3,580.24, and × 0.9 = 3,222.21; the deposit of both is 188.43
+    columns = ["payable", "paid", "deposit", "withheld"]
+    rows = found.hospitals.select(columns).rows()
+    assert rows == [(376_867, 358_024, 18_843, 0), (376_867, 322_221, 18_843, 35_803)]
+
+
 def test_floating_month_of_the_subtract_style_shares_the_charge_level_behind_its_fund_money() -> None:
     paid = {"patient_paid": 150_000, "fund_total": 350_000}
     outside = case_rows(1, funding="outside", points_fixed="0", standard=300_000, **paid)
