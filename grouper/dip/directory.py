@@ -212,6 +212,7 @@ class Directory:
             if found is not None
         ]
         keys += [found for positions in self.markers.values() for found in positions.values()]
+        keys += [rule.scope for rule in self.excluded.values() if rule.scope is not None]
         return self.not_grouped.union(*(found.names for found in keys))
 
     @cached_property
