@@ -23,6 +23,7 @@ from grouper.columns import BLANK, MISSING
 from grouper.dip import kernel as k
 from grouper.dip.compile import compile_directory
 from grouper.dip.directory import Directory
+from grouper.fault import Text, UserError
 from rules.payment.calibration import inside_charge
 from rules.payment.item_costs import item_costs
 from rules.payment.place import place
@@ -171,7 +172,10 @@ def read_dip_cases(claims: ClaimsInput, rules: Rules, years: Sequence[int], fee_
         for name, parts in values.items():
             parts.append(_whole(batch.table, name))
         frames.append(_kept(pl.DataFrame(batch.table.drop_columns(_codes_of(batch.table))), rules))
-    frame = pl.concat(frames).with_row_index("row") if frames else pl.DataFrame()
+    if rows_in == rejected:
+        zh = f"没有可用的结算记录：读入 {rows_in} 条，拒收 {rejected} 条"
+        raise UserError(Text(zh, f"there is no claim to measure from: {rows_in} read, {rejected} rejected"))
+    frame = pl.concat(frames).with_row_index("row")
     return DipCases(
         frame=_base_cases(frame, rules, years, fee_lines),
         diagnoses=_joined(lists["diagnoses"]),

@@ -79,6 +79,7 @@ def run_measurement(request: MeasurementRequest) -> dict[str, Any]:
             "program": program_versions(),
             "policy": str(request.policy),
             **_summary(measured),
+            "findings": measured.setting.cases.findings,
             "inputs": input_files([*measured.setting.cases.files, request.policy]),
         }
         text = json.dumps(summary, ensure_ascii=False, indent=2)
@@ -205,10 +206,11 @@ def _previous(request: MeasurementRequest, rules: Rules) -> dict[str, Fraction]:
 def _refuse_bad_cases(setting: Setting, choice: GroupChoice) -> None:
     """Find the threshold, and refuse what would bend the figures silently, all faults at once."""
     faults = _faults(setting.cases, setting.years)
-    try:
-        choice.find_threshold()
-    except RulesError as error:
-        faults += [Text(*fault) for fault in error.faults]
+    if setting.cases.frame.height:
+        try:
+            choice.find_threshold()
+        except RulesError as error:
+            faults += [Text(*fault) for fault in error.faults]
     if faults:
         raise UserError(faults)
 

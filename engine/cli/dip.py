@@ -90,10 +90,10 @@ def _years(text: str) -> tuple[int, int]:
 
 def _print(summary: dict[str, Any], out: Path) -> None:
     groups, made, grouped, cv = (summary[name] for name in ("groups", "made", "grouped", "cv"))
-    accepted, cases, threshold = summary["rows"]["accepted"], summary["base_cases"], summary["threshold"]
+    rows, cases, threshold = summary["rows"], summary["base_cases"], summary["threshold"]
     say(
-        f"{accepted:,} 条结算，测算病例 {cases:,}；病例数临界值 {threshold}",
-        f"{cases:,} base cases of {accepted:,} claims; threshold {threshold}",
+        f"{rows['in']:,} 条结算，拒收 {rows['rejected']:,}；测算病例 {cases:,}，病例数临界值 {threshold}",
+        f"{rows['in']:,} claims, {rows['rejected']:,} rejected; {cases:,} base cases; threshold {threshold}",
     )
     say(
         f"病种：核心 {groups['core']:,}，基层 {groups['primary-care']:,}，综合 {groups['comprehensive']:,}"

@@ -290,6 +290,14 @@ def test_everything_that_is_wrong_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_claims_of_other_years_and_no_claims(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no case of 2025") as found:
+        measure(request(tmp_path, cases("J06.900", [1_000] * 9, year=2026)))
+    assert len(found.value.faults) == 1
+    with pytest.raises(UserError, match="no claim to measure from: 9 read, 9 rejected"):
+        measure(request(tmp_path, [one | {"case_id": "twice"} for one in cases("J06.900", [1_000] * 9)]))
+
+
 def test_policy_that_does_not_say_how(tmp_path: Path) -> None:
     asked = request(tmp_path, KA_23)
     text = asked.policy.read_text("utf-8")
