@@ -10,7 +10,7 @@ from engine.settlement.ledger import Ledger
 from engine.settlement.ledger_cases import NAMES
 from grouper.fault import Text, UserError
 
-PIECE = 1_000_000
+PIECE = 200_000
 """Cases that are priced anew at once."""
 SUMMED = """
     hospital_id, hospital_level, insurance_type, total_charge, fund_total, patient_paid, full_self_paid,
@@ -41,22 +41,28 @@ class LedgerCases:
             listed = ", ".join(map(str, there)) or "–"
             raise UserError(Text(f"{zh}；有：{listed}", f"{en}; it has: {listed}"))
         for batch in batches:
-            yield self._cases(f"SELECT {SUMMED} FROM ledger_case AS c WHERE c.batch = {batch} AND {OWN}")  # noqa: S608
+            yield self._named(self._rows(f"SELECT {SUMMED} FROM ledger_case AS c WHERE c.batch = {batch} AND {OWN}"))  # noqa: S608
 
     def stays(self, *, at_once: bool) -> Iterator[pl.DataFrame]:
         """Yield the cases with all that pricing looks at: stays of a person, refunds and originals in one piece."""
         count = self._rows(f"SELECT count(*) AS n {PRESENT}").item()
         parts = 1 if at_once else ceil(count / PIECE)
+        self.ledger.connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE stays AS
+            WITH present AS (SELECT c.* EXCLUDE (batch, status, reason, group_name, split) {PRESENT}),
+            refunds AS (SELECT case_id, original_case_id FROM present WHERE sign < 0),
+            refunded AS (
+              SELECT r.case_id, coalesce(p.person_id, p.case_id) AS person
+              FROM present AS p JOIN refunds AS r ON r.original_case_id = p.case_id)
+            SELECT p.*, hash(coalesce(r.person, p.person_id, p.case_id)) % {parts} AS part
+            FROM present AS p LEFT JOIN refunded AS r ON r.case_id = p.case_id ORDER BY part, p.case_id
+            """,  # noqa: S608
+            {"year": self.year, "through": self.through},
+        )
         for part in range(parts):
-            yield self._cases(f"""
-                WITH present AS (SELECT c.* EXCLUDE (batch, status, reason, group_name, split) {PRESENT}),
-                refunds AS (SELECT case_id, original_case_id FROM present WHERE sign < 0),
-                refunded AS (
-                  SELECT r.case_id, coalesce(p.person_id, p.case_id) AS person
-                  FROM present AS p JOIN refunds AS r ON r.original_case_id = p.case_id)
-                SELECT p.* FROM present AS p LEFT JOIN refunded AS r ON r.case_id = p.case_id
-                WHERE hash(coalesce(r.person, p.person_id, p.case_id)) % {parts} = {part} ORDER BY p.case_id
-            """)  # noqa: S608
+            yield self._named(self.ledger.rows(f"SELECT * EXCLUDE (part) FROM stays WHERE part = {part}"))  # noqa: S608
+        self.ledger.connection.execute("DROP TABLE stays")
 
     def decided_late(self) -> bool:
         """Tell whether a special-case decision came after the month of its case was settled.
@@ -92,6 +98,6 @@ class LedgerCases:
     def _rows(self, query: str) -> pl.DataFrame:
         return self.ledger.rows(query, {"year": self.year, "through": self.through})
 
-    def _cases(self, query: str) -> pl.DataFrame:
-        """Return cases as they were priced."""
-        return self._rows(query).rename({own: name for name, own in NAMES.items()}, strict=False)
+    def _named(self, cases: pl.DataFrame) -> pl.DataFrame:
+        """Return cases in the names of pricing."""
+        return cases.rename({own: name for name, own in NAMES.items()}, strict=False)
