@@ -3,19 +3,17 @@
 Cells are written as numbers or as text, never as formulas or links, whatever the data says.
 """
 
-import gc
-import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
-from xlsxwriter.exceptions import XlsxFileError
 
+from engine.outputs.statements.rows import Records, with_records
 from grouper.fault import Text
 
 A4 = 9
@@ -36,9 +34,7 @@ NUMBERS: Mapping[str, str] = {
     "share": "0.00%;[Red]-0.00%",
     "ratio": "0.0000%",
 }
-"""Number formats by kind of figure; what is negative is red."""
-WORDS = ("text", "name")
-"""Kinds that are written as text; long names shrink to fit."""
+"""Number formats by kind of figure; what is negative is red, and long names shrink to fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,8 @@ class Paper:
     book: xlsxwriter.Workbook
     lang: str
     margin: Margin
+    records: dict[str, Records]
+    """The records of lists, by the part of their sheet."""
     _formats: dict[tuple[tuple[str, Any], ...], Any]
 
     def say(self, text: Text) -> str:
@@ -86,6 +84,10 @@ class Paper:
         sheet.set_row(TITLE, 26)
         return sheet
 
+    def part(self) -> str:
+        """Return the name of the part that holds the sheet added last."""
+        return f"xl/worksheets/sheet{len(self.book.worksheets())}.xml"
+
     def header_style(self) -> Any:  # noqa: ANN401
         """Return the format of a table's header."""
         return self.style(bold=True, bg_color=SHADE, border=1, border_color=RULE, align="center", text_wrap=True)
@@ -110,34 +112,17 @@ def _printed(text: str) -> str:
 def workbook(path: Path, lang: str, margin: Margin, made: datetime) -> Iterator[Paper]:
     """Make a workbook; `made` stands in its properties, so that equal data give equal files."""
     options = {
-        "constant_memory": True,
+        "in_memory": True,
         "strings_to_formulas": False,
         "strings_to_urls": False,
-        "tmpdir": str(path.parent),
         "default_format_properties": {"font_name": FONT, "font_size": 10},
     }
-    try:
-        with xlsxwriter.Workbook(path, options) as book:
-            book.set_properties({"created": made, "comments": margin.below})
-            yield Paper(book, lang, margin, {})
-    except (OSError, XlsxFileError) as error:
-        _let_go(error)
-        raise
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Drop half-written files now: they would complain on the screen, each by itself, once they are collected."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
-    gc.collect()
-    sys.unraisablehook = hook
-
-
-def fitted(labels: Sequence[str]) -> float:
-    """Return the width of a column that holds these labels; a Chinese sign is two wide."""
-    return max((text_width(label) for label in labels), default=0) + 2
+    made_of = BytesIO()
+    with xlsxwriter.Workbook(made_of, options) as book:
+        book.set_properties({"created": made, "comments": margin.below})
+        paper = Paper(book, lang, margin, {}, {})
+        yield paper
+    with_records(made_of, path, paper.records)
 
 
 def text_width(text: str) -> int:
