@@ -11,6 +11,10 @@ from engine.settlement.ledger import Ledger
 
 PAYMENTS = {"prepaid": "paid", "deposit_held": "deposit", "deduction": "deducted"}
 """Kinds of cash entries that paying a hospital's month writes, with the column of its bookings."""
+MOVED = """
+  ('advance', 'working_capital', 'supplier_direct', 'vbp_retention', 'deposit_released', 'paid', 'recovered')
+"""
+"""Kinds that move money beside the prepaid months."""
 
 
 def month_payments(ledger: Ledger, month: str, hospitals: Sequence[str]) -> pl.DataFrame:
@@ -36,14 +40,14 @@ def clearing_payments(ledger: Ledger, year: str, hospitals: Sequence[str]) -> pl
     The deposit is released, the rest is paid, or recovered where the hospital pays back; what cash entries since the
     clearing moved already is left out.
     """
-    query = """
+    query = f"""
         WITH final AS (
           SELECT max(batch) AS batch FROM effective_batches WHERE stage = 'final' AND year = $year::INTEGER
         ), since AS (
           SELECT pool, hospital_id, sum(amount) FILTER (WHERE kind = 'deposit_released') AS released,
             sum(CASE kind WHEN 'recovered' THEN -amount ELSE amount END) AS moved
           FROM ledger_cash WHERE batch > (SELECT batch FROM final) AND month[:4] = $year
-            AND kind IN ('deposit_released', 'paid', 'recovered') GROUP BY ALL
+            AND kind IN {MOVED} GROUP BY ALL
         ), open AS (
           SELECT c.pool, c.hospital_id, c.deposit_released - coalesce(s.released, 0) AS released,
             c.due - coalesce(s.moved, 0) AS due
@@ -56,20 +60,18 @@ def clearing_payments(ledger: Ledger, year: str, hospitals: Sequence[str]) -> pl
         )
         SELECT pool, hospital_id, $year || '-12' AS month, kind, amount::BIGINT AS amount
         FROM entries WHERE amount <> 0 ORDER BY ALL
-    """
+    """  # noqa: S608
     return ledger.rows(query, {"year": year, "hospitals": list(hospitals)})
 
 
 def not_repaid(ledger: Ledger, year: int) -> pl.DataFrame:
     """Return what hospitals had in a year beside their prepaid months: pool, hospital_id, amount (fen).
 
-    Advance, working capital, money paid directly to suppliers, deposits released and clearings paid before, less what
-    was recovered.
+    Advance, working capital, money paid directly to suppliers, procurement retention, deposits released and clearings
+    paid before, less what was recovered.
     """
-    query = """
+    query = f"""
         SELECT pool, hospital_id, sum(CASE kind WHEN 'recovered' THEN -amount ELSE amount END)::BIGINT AS amount
-        FROM ledger_cash WHERE month[:4] = $year AND kind IN
-          ('advance', 'working_capital', 'supplier_direct', 'deposit_released', 'paid', 'recovered')
-        GROUP BY ALL ORDER BY ALL
-    """
+        FROM ledger_cash WHERE month[:4] = $year AND kind IN {MOVED} GROUP BY ALL ORDER BY ALL
+    """  # noqa: S608
     return ledger.rows(query, {"year": str(year)})
