@@ -2,21 +2,24 @@
 
 import calendar
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from engine.clearing_checks import clearing_checks
 from engine.clearing_inputs import Gathered
 from engine.clearing_tables import budget_table, hospital_table, identity_table, statement_table
+from engine.special_reviews import reviews_summary, reviews_text
 from rules.fault import Text
 from rules.money import yuan_text
 from rules.payment.bands import cliffs
 from rules.payment.case_payment import Given, price_cases
 from rules.payment.clearing import Stage
 from rules.payment.clearing_statement import Identity, pool_identity
-from rules.payment.fund_part import Key, Sums, by_case
+from rules.payment.fund_part import Key, Sums, by_case, outside_part
+from rules.payment.special_case import Published, published
 from rules.payment.statement import Line
 from rules.payment.year import (
     Hospital,
@@ -26,6 +29,7 @@ from rules.payment.year import (
     added,
     case_sums,
     clear_year,
+    hospital_ratios,
     year_points,
     year_sums,
 )
@@ -58,6 +62,7 @@ class Cleared(NamedTuple):
     identities: Mapping[str, Identity]
     inputs: YearInputs
     cases: int
+    reviews: Published | None = None
 
 
 def clear_books(gathered: Gathered, stage: Stage) -> Cleared:
@@ -66,8 +71,9 @@ def clear_books(gathered: Gathered, stage: Stage) -> Cleared:
     sums, count = _counted(cases.pieces(), rules)
     inputs = gathered.inputs({key[1] for key in sums})
     points = year_points(sums, rules, inputs)
+    decided = _Decided(gathered)
     if _judged_anew(rules) or gathered.books.decisions is not None:
-        sums = added(year_sums(piece, rules) for piece in _paid_anew(gathered, points))
+        sums = added(year_sums(decided.seen(piece), rules) for piece in _paid_anew(gathered, points))
         points = year_points(sums, rules, inputs)
     parts = None
     if by_case(rules.clearing):
@@ -75,7 +81,39 @@ def clear_books(gathered: Gathered, stage: Stage) -> Cleared:
     inputs = gathered.controlled(inputs, points)
     results = clear_year(points, rules, inputs, parts, stage)
     identities = {name: pool_identity(found.cleared, rules.clearing) for name, found in results.items()}
-    return Cleared(results, identities, inputs, count)
+    return Cleared(results, identities, inputs, count, decided.published(results))
+
+
+class _Decided:
+    """The cases of a year that special-case review decided on, gathered while the cases are paid."""
+
+    def __init__(self, gathered: Gathered) -> None:
+        self.rules, self.decisions = gathered.rules, gathered.books.decisions
+        self.rows: list[pl.DataFrame] = []
+        self.sums: list[dict[Key, Sums]] = []
+
+    def seen(self, cases: pl.DataFrame) -> pl.DataFrame:
+        """Keep what was decided on some paid cases, and return them."""
+        if self.decisions is not None:
+            kept = cases.filter(pl.col("sign") > 0)
+            rows = self.decisions.join(kept.select("case_id"), on="case_id")
+            approved = rows.filter(pl.col("decision") != "rejected")
+            self.rows.append(rows)
+            self.sums.append(year_sums(kept.join(approved.select("case_id"), on="case_id", how="semi"), self.rules))
+        return cases
+
+    def published(self, results: Mapping[str, PoolResult]) -> Published | None:
+        """Return the figures to publish, None where no decision was given."""
+        if self.decisions is None:
+            return None
+        paid = Fraction()
+        for (pool, hospital, *_), sums in added(self.sums).items():
+            found = results[pool].points
+            ratio = hospital_ratios(found, self.rules)[hospital]
+            paid += outside_part(self.rules.clearing, found.pool, sums, ratio)
+        cases = sum(share.sums.cases for r in results.values() for share in r.points.shares.values())
+        everything = sum(h.amount + h.year.paid_outside for r in results.values() for h in r.cleared.hospitals)
+        return published(pl.concat(self.rows), cases, round(paid), everything)
 
 
 def _counted(pieces: Iterable[pl.DataFrame], rules: Rules) -> tuple[dict[Key, Sums], int]:
@@ -144,8 +182,16 @@ def clearing_summary(cleared: Cleared, gathered: Gathered, stage: Stage) -> dict
         "policy": {"id": gathered.policy.id, "file": str(gathered.policy.file)},
         "cases": cleared.cases,
         "pools": [_pool_summary(found, cleared.identities[name]) for name, found in cleared.results.items()],
+        "checks": [text._asdict() for text in _said(cleared, gathered, stage)],
         "cliffs": _cliffs(gathered.rules),
-    }
+    } | reviews_summary(cleared.reviews)
+
+
+def _said(cleared: Cleared, gathered: Gathered, stage: Stage) -> list[Text]:
+    """Return what the policy's checks say of a clearing today, and what is published of special cases."""
+    today = datetime.now(tz=UTC).astimezone().date()
+    reviews = [] if cleared.reviews is None else [reviews_text(cleared.reviews)]
+    return [*clearing_checks(gathered, cleared.results, stage, today), *reviews]
 
 
 def _pool_summary(found: PoolResult, identity: Identity) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from engine.clearing import clear_books, clearing_summary, clearing_tables, last_day, stage_of
+from engine.clearing_accounts import read_accounts
 from engine.clearing_inputs import Books, Gathered
 from engine.clearing_tables import in_yuan
 from engine.fee_lines import read_fee_lines
@@ -20,7 +21,6 @@ from rules.fault import Text, UserError
 from rules.payment.year import Hospital, Paid
 from rules.policy.check import load_policy
 
-ACCOUNTS = (Column("pool"), Column("hospital"), Column("kind"), Column("amount", "yuan"))
 LINES = (Column("pool"), Column("hospital", optional=True), Column("label"), Column("amount", "yuan"))
 
 
@@ -28,8 +28,8 @@ LINES = (Column("pool"), Column("hospital", optional=True), Column("label"), Col
 class TableFiles:
     """Tables a clearing is given, beyond those that the policy names.
 
-    accounts: advances and working capital not repaid (pool, hospital, kind, amount). lines: separately settled items
-    (pool, hospital, label, amount), without a hospital those of the pool, such as care of own insured elsewhere.
+    accounts: see `read_accounts`. lines: separately settled items (pool, hospital, label, amount), without a hospital
+    those of the pool.
     """
 
     deductions: Path | None = None
@@ -97,17 +97,20 @@ def _gather(request: ClearingRequest) -> Gathered:
     cases = booked.filter(~prior & (pl.col("budget_year") == request.year))
     if not cases.height:
         raise UserError(Text(f"没有 {request.year} 年的计付病例", f"there are no priced cases of {request.year}"))
+    accounts = read_accounts(request.tables.accounts)
     paid = hospitals.group_by("pool", "hospital_id").agg(pl.col("paid", "deposit").sum())
     books = Books(
         cases=FolderCases(cases),
         prior=sums_of(booked.filter(prior), "fund_part"),
         paid={(pool, hospital): Paid(prepaid, deposit) for pool, hospital, prepaid, deposit in paid.iter_rows()},
         deducted=sums_of(hospitals, "deducted"),
-        advanced=_advanced(request.tables.accounts),
+        advanced=accounts.advanced,
         deductions=_table(request.tables.deductions, DEDUCTIONS),
         decisions=_table(request.decisions, DECISIONS),
         fee_lines=read_fee_lines(request.fee_lines),
         lines=read_lines(request.tables.lines),
+        vbp=accounts.vbp,
+        elsewhere=accounts.elsewhere,
     )
     return Gathered(books, policy, policy.on(last), last)
 
@@ -129,11 +132,6 @@ def _read_months(folders: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _table(path: Path | None, columns: Sequence[Column]) -> pl.DataFrame | None:
     """Return a table, None where there is none."""
     return None if path is None else read_table(path, columns)
-
-
-def _advanced(path: Path | None) -> dict[Hospital, int]:
-    """Return advances and working capital by hospital."""
-    return {} if path is None else sums_of(read_table(path, ACCOUNTS).rename({"hospital": "hospital_id"}), "amount")
 
 
 def read_lines(path: Path | None) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a year's clearing takes: its books, from folders or a ledger, budgets, and tables beside the policy."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from rules.fault import Text
 from rules.money import round_fen
 from rules.payment.budget import PoolBudget, monthly_amounts, pool_budget
 from rules.payment.deductions import counted, deducted_by
+from rules.payment.out_of_area import outgoing_charges
 from rules.payment.quota import QuotaVersion, hospital_quotas, total_control_deduction
 from rules.payment.statement import Line
 from rules.payment.year import Hospital, Paid, PoolPoints, YearInputs, payables
@@ -46,7 +47,8 @@ class Books:
 
     prior: adjustments of cleared years. paid: of the hospital-months. deducted: what acted in the months.
     deductions: single ones, where they act at clearing. lines: separately settled items (pool, hospital, label,
-    amount), without a hospital those of the pool, such as care of own insured elsewhere.
+    amount), without a hospital those of the pool. vbp: procurement retention charged to the pool. elsewhere: by pool,
+    care of own insured elsewhere.
     """
 
     cases: YearCases
@@ -58,6 +60,8 @@ class Books:
     decisions: pl.DataFrame | None = None
     fee_lines: pl.DataFrame | None = None
     lines: Sequence[Mapping[str, Any]] = ()
+    vbp: Mapping[Hospital, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Gathered:
             effects=assessment_effects(self.rules, self.policy.file.parent, everyone),
             deductions=self.deductions(),
             advanced=self.books.advanced,
+            vbp=self.books.vbp,
             lines=by_hospital,
             pool_lines=by_pool,
             base_points=self.base_points(),
@@ -136,6 +141,9 @@ class Gathered:
             else:
                 key = (row["pool"], row["hospital"])
                 by_hospital[key] = (*by_hospital.get(key, ()), line)
+        care = Text("本地参保外出就医", "own insured treated elsewhere")
+        for name, amount in outgoing_charges(self.books.elsewhere, self.rules.pools).items():
+            by_pool[name] = (*by_pool.get(name, ()), Line(care, amount))
         return by_hospital, by_pool
 
     def base_points(self) -> dict[Hospital, Fraction]:

@@ -14,6 +14,7 @@ from engine.cases import ClaimsInput, read_cases
 from engine.month_pricing import DEDUCTIONS, MonthPricing, Originals, dated, given_tables, named, rules_of
 from engine.outputs.folder import replaced_folder
 from engine.provenance import input_files, program_versions
+from engine.special_reviews import reviews_of, reviews_summary
 from engine.tables import read_table
 from rules.fault import Text, UserError
 from rules.payment.month import Month
@@ -83,7 +84,7 @@ def run_pricing(request: PricingRequest) -> dict[str, Any]:
             "late": _counts(settled.cases, "late"),
             "pools": _pools(settled, work.values),
             "inputs": inputs,
-        }
+        } | reviews_summary(reviews_of(settled.cases, work.given.decisions))
         text = json.dumps(summary, ensure_ascii=False, indent=2)
         (folder / "summary.json").write_text(f"{text}\n", encoding="utf-8")
     return summary

@@ -30,7 +30,10 @@ def clear(
     deductions: Annotated[Path | None, typer.Option(help="Audit deductions with their states. Folders only.")] = None,
     accounts: Annotated[
         Path | None,
-        typer.Option(help="Advances and working capital not repaid: pool, hospital, kind, amount. Folders only."),
+        typer.Option(
+            help="pool, hospital, kind, amount: advance and working_capital (folders only), vbp_retention, "
+            "care_elsewhere (of the pool)."
+        ),
     ] = None,
     lines: Annotated[
         Path | None, typer.Option(help="Separately settled items: pool, hospital (or empty), label, amount.")
@@ -56,15 +59,14 @@ def clear(
         raise UserError(Text(f"--through 须在 {year} 年内", f"--through must be a month of {year}"))
     month = through.month if through else None
     if ledger is not None:
-        beside = {"PRICED": priced, "--out": out, "--deductions": deductions, "--accounts": accounts,
-                  "--decisions": decisions}  # fmt: skip
+        beside = {"PRICED": priced, "--out": out, "--deductions": deductions, "--decisions": decisions}  # fmt: skip
         _refuse([name for name, given in beside.items() if given])
         from engine.settlement.clearing import LedgerClearing, clear_on_ledger
         from engine.settlement.ledger import open_ledger
 
         own = policy_file(policy) if policy else None
         with open_ledger(ledger) as found:
-            summary = clear_on_ledger(found, LedgerClearing(year, trial, month, own, lines, fee_lines, by))
+            summary = clear_on_ledger(found, LedgerClearing(year, trial, month, own, lines, fee_lines, by, accounts))
         _show(summary, as_json=as_json)
         return
     if not priced or policy is None or out is None:
@@ -139,6 +141,8 @@ def _print(summary: dict[str, Any]) -> None:
             if line["amount"] != "0.00":
                 table.add_row(line["zh" if chinese else "en"], line["amount"], end_section=line["last"])
         console().print(table)
+    for text in summary["checks"]:
+        say(text["zh"], text["en"])
     for cliff in summary["cliffs"]:
         say(
             f"注意断崖：{cliff['side']} 分档在 A/P = {cliff['at']} 处由 {cliff['before']} 跳到 {cliff['after']}（×P）",

@@ -82,6 +82,8 @@ def _print(summary: dict[str, Any], out: Path) -> None:
         amounts = [yuan_text(pool[key]) for key in ("payable", "deducted", "paid", "deposit")]
         table.add_row(pool["pool"], f"{pool['cases']:,}", _value(pool["value"]), *amounts)
     console().print(table)
+    if (reviews := summary.get("special_cases")) is not None:
+        say(reviews["zh"], reviews["en"])
     say(f"结果在 {out}", f"results are in {out}")
 
 

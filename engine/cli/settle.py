@@ -120,6 +120,8 @@ def _print(summary: dict[str, Any]) -> None:
     _print_rows(summary["month"], summary["rows"])
     _print_pools(summary["pools"])
     _print_findings(summary["findings"])
+    if (reviews := summary.get("special_cases")) is not None:
+        say(reviews["zh"], reviews["en"])
     _print_booked(summary)
 
 

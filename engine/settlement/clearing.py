@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from engine.clearing import Cleared, clear_books, clearing_summary, clearing_tables, last_day, stage_of
+from engine.clearing_accounts import ELSEWHERE, RETENTION, read_accounts
 from engine.clearing_folders import read_lines, sums_of
 from engine.clearing_inputs import Books, Gathered
 from engine.fee_lines import read_fee_lines
@@ -34,7 +35,8 @@ from rules.policy.shipped import find_policy
 class LedgerClearing:
     """What a clearing on the ledger is asked to do. policy: by default the one of the year's last settled month.
 
-    lines: separately settled items; fee_lines: for rules that look at items, where cases are paid anew.
+    lines: separately settled items; accounts: procurement retention and care of own insured elsewhere; fee_lines: for
+    rules that look at items, where cases are paid anew.
     """
 
     year: int
@@ -44,6 +46,7 @@ class LedgerClearing:
     lines: Path | None = None
     fee_lines: Path | None = None
     by: str | None = None
+    accounts: Path | None = None
 
 
 def clear_on_ledger(ledger: Ledger, request: LedgerClearing) -> dict[str, Any]:
@@ -56,7 +59,9 @@ def clear_on_ledger(ledger: Ledger, request: LedgerClearing) -> dict[str, Any]:
     file = request.policy or policy_of_year(ledger, request.year, last)
     policy = find_policy(file)
     beside = {"policy": [file], "table": policy_files(file, policy)[1:]}
-    files = _inputs(beside | {"lines": [request.lines], "fee_lines": [request.fee_lines]})
+    files = _inputs(
+        beside | {"lines": [request.lines], "accounts": [request.accounts], "fee_lines": [request.fee_lines]}
+    )
     digest = digest_of(request.year, stage, request.through, [file["sha256"] for file in files], _digests(ledger))
     if (before := _before(ledger, request.year, stage, digest)) is not None:
         return {"year": request.year, "stage": stage, "batch": before, "new": False}
@@ -121,6 +126,7 @@ def _books(ledger: Ledger, request: LedgerClearing, last: date, rules: Rules) ->
     """Return what the ledger knows of a year up to a day."""
     cases = LedgerCases(ledger, request.year, f"{last:%Y-%m}" if request.through else None)
     paid = cases.bookings()
+    accounts = read_accounts(request.accounts, (RETENTION, ELSEWHERE))
     return Books(
         cases=cases,
         prior=sums_of(cases.prior(), "fund_part"),
@@ -131,6 +137,8 @@ def _books(ledger: Ledger, request: LedgerClearing, last: date, rules: Rules) ->
         decisions=present_decisions(ledger) if cases.decided_late() else None,
         fee_lines=read_fee_lines(request.fee_lines),
         lines=read_lines(request.lines),
+        vbp=accounts.vbp,
+        elsewhere=accounts.elsewhere,
     )
 
 

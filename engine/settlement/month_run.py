@@ -17,13 +17,15 @@ from engine.claims import Claims, open_claims
 from engine.month_pricing import MonthPricing, dated, rules_of
 from engine.provenance import program_versions
 from engine.settlement.bookings import AMOUNTS, booking_rows, month_of_booking
-from engine.settlement.known import Known, read_parts
+from engine.settlement.known import Known
 from engine.settlement.ledger import Batch, Head, Ledger, open_ledger
 from engine.settlement.ledger_cases import case_rows
 from engine.settlement.month_claims import MonthClaims, MonthReader
 from engine.settlement.month_findings import Noted, finding_rows, notes_of
 from engine.settlement.month_inputs import SettlementRequest, Tables, batch_digest, files_of, latest, read_tables
 from engine.settlement.policy_rows import kind_rows, pool_rows
+from engine.settlement.stay_parts import part_rows, read_parts, with_parts_taken_back
+from engine.special_reviews import reviews_of, reviews_summary
 from grouper.fault import Text, UserError
 from rules.payment.case_payment import Given
 from rules.payment.month import Month
@@ -81,6 +83,7 @@ class _MonthRun:
     def __init__(self, request: SettlementRequest, policies: Sequence[Policy], ledger: Ledger) -> None:
         self.request, self.policies, self.ledger = request, policies, ledger
         self.month = month_text(request.month)
+        self.first_day = date(request.month // 100, request.month % 100, 1)
         self.rules = rules_of(policies, request.month)
         self.known = Known(ledger, self.month)
         self.seconds: dict[str, float] = {}
@@ -190,6 +193,7 @@ class _MonthRun:
         rows, found.rows = found.rows, found.rows.clear()
         if not rows.height:
             raise UserError(Text(f"没有 {self.month} 的结算记录", f"there are no claims of {self.month}"))
+        rows = with_parts_taken_back(rows, self.known.held)
         last = rows["stay_id"].filter(~rows["part_of_stay"].fill_null(value=False)).drop_nulls()
         before, height = read_parts(self.known.parts(last), rows), rows.height
         merged = merge_parts(pl.concat([rows, before]) if before.height else rows)
@@ -200,12 +204,16 @@ class _MonthRun:
         return self.dated(merged.claims), merged.held
 
     def dated(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Add the month that books a case, the one whose value pays it, whether it is late, and its budget year."""
+        """Add the month that books a case, the one whose value pays it, whether it is late, and its budget year.
+
+        A late claim that does not say when it arrived has arrived in the month that sees it.
+        """
         basis, late = self.rules.date_basis, rows["late"]
         booked = pl.repeat(self.request.month, rows.height, dtype=pl.Int32, eager=True)
         value = booked
         if late.any():
-            value = booked.clone().scatter(late.arg_true(), months(rows.filter(late), basis.late_claim_value))
+            seen = rows.filter(late).with_columns(pl.col("received").fill_null(self.first_day))
+            value = booked.clone().scatter(late.arg_true(), months(seen, basis.late_claim_value))
         cleared = budget_year(rows, basis).is_in(list(self.known.cleared))
         kind = pl.when(cleared).then(pl.lit("prior_year")).when(late).then(pl.lit("late")).otherwise(pl.lit("no"))
         return dated(rows.drop("own", "late"), self.rules, booked, value).with_columns(
@@ -250,22 +258,16 @@ class _MonthRun:
         settled, names = result.settled, {name: grouper.names for name, grouper in groupers.items()}
         for piece in settled.cases.iter_slices(PIECE):
             batch.write("ledger_case", case_rows(piece, names))
-        batch.write("ledger_part", self.part_rows(result.held))
+        batch.write("ledger_part", part_rows(result.held))
         bookings = booking_rows(settled, self.rules, self.ledger, self.month, booked_month)
         batch.write("ledger_booking", bookings)
         batch.write("ledger_value", _value_rows(settled.cases, result.pricing))
-        first = date(self.request.month // 100, self.request.month % 100, 1)
-        batch.write("ledger_pool", pool_rows(settled.cases, the_one_valid(list(self.policies), first), first))
+        policy = the_one_valid(list(self.policies), self.first_day)
+        batch.write("ledger_pool", pool_rows(settled.cases, policy, self.first_day))
         batch.write("ledger_kind", kind_rows(self.rules))
         batch.write("ledger_reject", result.found.rejects)
         batch.write("ledger_finding", finding_rows(result.found.findings, result.notes))
         return bookings
-
-    def part_rows(self, held: pl.DataFrame) -> pl.DataFrame:
-        """Return held parts as rows of ledger_part."""
-        month = pl.Series("month", [month_text(own) for own in held["own"]], pl.String)
-        record = pl.struct(pl.exclude("own", "late")).struct.json_encode().alias("record")
-        return held.select("case_id", "stay_id", "hospital_id", month, "total_charge", record)
 
     def head_of_summary(self, batch: int) -> dict[str, Any]:
         """Return the part of the summary that says what was settled where."""
@@ -298,6 +300,7 @@ class _MonthRun:
             "difference": {name: int(bookings[name].sum()) for name in amounts},
             "findings": findings.to_dicts(),
             "seconds": self.seconds,
+            **reviews_summary(reviews_of(settled.cases, result.pricing.given.decisions)),
         }
 
 

@@ -17,6 +17,13 @@ CLASS_TEXT = {
     "ungrouped": Text("未入组", "ungrouped"),
     "special": Text("特殊", "special"),
 }
+COMPONENT_TEXT = {
+    "tcm": Text("中医", "TCM"),
+    "new_technology": Text("新药新技术", "new technology"),
+    "special": Text("特殊", "special"),
+    "primary_care": Text("基层", "primary care"),
+}
+"""Components of the year's points that added points belong to."""
 ANSWER = {True: Text("是", "yes"), False: Text("否", "no")}
 
 

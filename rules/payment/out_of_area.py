@@ -2,16 +2,13 @@
 
 Incoming patients are grouped and valued by the treating place, their benefits are those of the insured place, and a
 declared bearer takes the difference between payment standard and by-item amount. Own insured treated elsewhere are
-charged to the home budget in the month their bill arrives, often months late.
+charged to the home budget of the year in which their bill arrives, often months late.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import polars as pl
-
 from rules.fault import Text, UserError
-from rules.payment.columns import need
 from rules.policy.pools import OutOfArea, Pool
 
 BEARERS = ("insured_pool", "treating_pool", "hospital")
@@ -39,16 +36,14 @@ def settle_incoming(by_item: int, standard: int, rule: OutOfArea) -> Incoming:
     return Incoming(by_item, standard, insured + treating, insured, treating)
 
 
-def outgoing_charges(bills: pl.DataFrame, pools: tuple[Pool, ...]) -> pl.DataFrame:
-    """Return what each pool's budget is charged for own insured treated elsewhere: pool, month, cases, amount (fen).
+def outgoing_charges(bills: Mapping[str, int], pools: tuple[Pool, ...]) -> dict[str, int]:
+    """Return what each pool's budget is charged for own insured treated elsewhere (fen).
 
-    `bills`: pool (id), month (of arrival, year × 100 + month), fund_paid (fen; refunds negative). Pools that settle
-    such care outside their budget are left out. Raises UserError for pools without a rule.
+    `bills`: fund money that arrived in the year, by pool (fen; refunds negative). Pools that settle such care outside
+    their budget are left out. Raises UserError for pools without a rule.
     """
-    need(bills, ["pool", "month", "fund_paid"], "异地就医账单", "bills of care elsewhere")
     rules = {pool.id: pool.out_of_area for pool in pools}
-    named = bills["pool"].cast(pl.String).unique().sort().to_list()
-    if lost := [name for name in named if rules.get(name) is None]:
+    if lost := [name for name in sorted(bills) if rules.get(name) is None]:
         raise UserError(
             [
                 Text(
@@ -58,13 +53,7 @@ def outgoing_charges(bills: pl.DataFrame, pools: tuple[Pool, ...]) -> pl.DataFra
                 for name in lost
             ]
         )
-    charged = [name for name in named if _charged(rules, name)]
-    return (
-        bills.filter(pl.col("pool").cast(pl.String).is_in(charged))
-        .group_by(pl.col("pool").cast(pl.String), "month")
-        .agg(pl.len().cast(pl.Int64).alias("cases"), pl.col("fund_paid").sum().alias("amount"))
-        .sort("pool", "month")
-    )
+    return {name: amount for name, amount in sorted(bills.items()) if _charged(rules, name)}
 
 
 def _charged(rules: Mapping[str, OutOfArea | None], name: str) -> bool:

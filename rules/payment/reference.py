@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rules.fault import Text, UserError
 from rules.money import round_fen
 from rules.payment.discharge import Discharge, days_of, fixed_price, holds
-from rules.payment.explanation import ANSWER, CLASS_TEXT, Step, Trace
+from rules.payment.explanation import ANSWER, CLASS_TEXT, COMPONENT_TEXT, Step, Trace
 from rules.payment.figures import COMPARE, Figures, band_of, rounded
 from rules.policy.classes import HighRule, LowRule
 from rules.policy.kinds import Excluded, Factor, FixedPrice, Kind, OtherGroup, OwnFunding, PerDiem
@@ -481,7 +481,9 @@ class _Pricing(Trace):
             names = {self.group} if rule.by == "group" else self.case.items
             found = sum((Fraction(points) for name, points in rule.points.items() if name in names), NONE)
             if found:
-                self.tell("加成分值", "added points", self.figure(found), "added_points", n, how=rule.id)
+                what = COMPONENT_TEXT[rule.component]
+                zh, en = f"加成分值（{what.zh}）", f"added points ({what.en})"
+                self.tell(zh, en, self.figure(found), "added_points", n, how=rule.id)
             total += found
         return total
 

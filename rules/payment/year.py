@@ -216,6 +216,11 @@ def _ratios(pool: Pool, rules: Rules, shares: Mapping[str, Share], whole: Sums) 
     return {h: ratio_of(rules.clearing, pool, share.sums if own else whole) for h, share in shares.items()}
 
 
+def hospital_ratios(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
+    """Return the ρ that turns the charge level of each hospital of a pool into fund money."""
+    return _ratios(found.pool, rules, found.shares, total([share.sums for share in found.shares.values()]))
+
+
 def _final_value(pool: Pool, rules: Rules, shares: Sequence[Share], for_points: int, ratio: Fraction) -> PointValue:
     """Return the final value of the points that float, and the rest by name."""
     money = PoolMoney(Fraction(for_points), pool.point_value.start.unit, ratio=ratio)
@@ -296,7 +301,7 @@ def payables(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
 
 def standards(found: PoolPoints, rules: Rules) -> dict[str, Fraction]:
     """Return the fund money that each hospital's points come to (fen, exact), whoever bears it."""
-    ratios = _ratios(found.pool, rules, found.shares, total([share.sums for share in found.shares.values()]))
+    ratios = hospital_ratios(found, rules)
     return {
         h: (share.fixed_money + share.floating * found.value.value) * ratios[h] - share.sums.others
         for h, share in found.shares.items()
@@ -308,7 +313,7 @@ def payable_lines(
 ) -> Iterator[Line]:
     """Yield how a hospital's payable came about, for its statement: points, values, ratio, what others pay."""
     share, value = found.shares[hospital], found.value.value
-    ratio = _ratios(found.pool, rules, found.shares, total([s.sums for s in found.shares.values()]))[hospital]
+    ratio = hospital_ratios(found, rules)[hospital]
     place = ("pools", [pool.id for pool in rules.pools].index(found.pool.id), "point_value")
     points = f"{float(share.sums.points):,.4f}"
     floating = f"{float(share.floating):,.4f} × {float(value / 100):,.6f}"
