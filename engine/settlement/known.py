@@ -71,14 +71,21 @@ class Known:
 
     def parts(self, stays: pl.Series) -> list[str]:
         """Return the records (JSON) of held parts of stays that no case has taken in yet."""
-        query = f"""
-            SELECT record FROM ledger_part AS p SEMI JOIN asked USING (stay_id)
-            WHERE batch IN ({self.others}) AND NOT EXISTS (
+        query = f"SELECT record FROM ({self._held}) SEMI JOIN asked USING (stay_id) ORDER BY month, case_id"  # noqa: S608
+        return self._joined(stays.to_frame("stay_id"), query)["record"].to_list()
+
+    def held(self, cases: pl.Series) -> pl.DataFrame:
+        """Return case_id and stay_id of those cases that are held parts, which no case has taken in yet."""
+        query = f"SELECT case_id, stay_id FROM ({self._held}) SEMI JOIN asked USING (case_id)"  # noqa: S608
+        return self._joined(cases.to_frame("case_id"), query)
+
+    @property
+    def _held(self) -> str:
+        return f"""
+            FROM ledger_part AS p WHERE batch IN ({self.others}) AND NOT EXISTS (
                 FROM ledger_case AS c WHERE c.stay_id = p.stay_id AND c.sign > 0 AND c.batch IN ({self.others})
             )
-            ORDER BY month, case_id
-        """  # noqa: S608
-        return self._joined(stays.to_frame("stay_id"), query)["record"].to_list()
+        """
 
     def neighbours(self, stays: pl.DataFrame, days: int) -> pl.DataFrame:
         """Return stays of the same persons in other months that lie within so many days."""
@@ -136,16 +143,3 @@ class Known:
         with self.ledger.connection.cursor() as cursor:
             cursor.register("asked", asked.to_arrow())
             return pl.DataFrame(cursor.sql(query).to_arrow_table())
-
-
-def read_parts(records: list[str], like: pl.DataFrame) -> pl.DataFrame:
-    """Return held parts in the columns of a frame of claims."""
-    if not records:
-        return like.clear()
-    known = set[str]().union(*(json.loads(record) for record in records))
-    struct = pl.Struct({name: dtype for name, dtype in like.schema.items() if name in known})
-    found = pl.Series("record", records, dtype=pl.String).str.json_decode(struct).struct.unnest()
-    return found.select(
-        (pl.col(name) if name in found.columns else pl.lit(None).alias(name)).cast(dtype)
-        for name, dtype in like.schema.items()
-    )

@@ -72,8 +72,8 @@ class SettlementRequest:
 
 
 def files_of(request: SettlementRequest, claims: Claims, policies: Sequence[Policy]) -> list[dict[str, Any]]:
-    """Return role, file, bytes and sha256 of every file that goes in."""
-    named = [(policy_file(name), policy) for name, policy in zip(request.policies, policies, strict=True)]
+    """Return role, file, bytes and sha256 of every file that goes in; policies by their full path."""
+    named = [(policy_file(name).absolute(), policy) for name, policy in zip(request.policies, policies, strict=True)]
     fee_lines = request.fee_lines
     of_role: dict[str, Sequence[Path | None]] = {
         "claims": [source.path for source in (*claims.sources, *(s for table in claims.tables for s in table.sources))],

@@ -67,6 +67,12 @@ def test_late_is_paid_at_the_value_the_policy_names(tmp_path: Path) -> None:
         assert parts(town)["s1"] == 2 * PART
 
 
+def test_a_late_claim_without_a_day_of_arrival_has_arrived_now(town: Path) -> None:
+    settle_month(town, "2026-09", SEPTEMBER)
+    settle_month(town, "2026-10", [*OCTOBER, stay("late", "2026-09-20", received="")])
+    assert ask(town, "SELECT value_month, late FROM ledger_case WHERE case_id = 'late'") == [("2026-10", "late")]
+
+
 def test_a_claim_of_an_open_month_waits_for_it_unless_it_arrived_now(town: Path) -> None:
     august = [stay("a1", "2026-08-20"), stay("a2", "2026-08-21", received="2026-10-02")]
     summary = settle_month(town, "2026-10", [*OCTOBER, *august])
@@ -190,6 +196,20 @@ def test_the_refund_of_a_stay_in_parts_is_no_last_settlement(town: Path) -> None
     refund = stay("r1", "2026-11-02", charge=-10000, stay_id="S", refund="1", original_case_id="p2")
     settle_month(town, "2026-11", [refund])
     assert ask(town, "SELECT charge FROM ledger_case WHERE case_id = 'r1'") == [(-10_000_00,)]
+
+
+def test_a_part_that_is_taken_back_counts_no_more(town: Path) -> None:
+    wrong = stay("p1", "2026-09-30", charge=4000, stay_id="S", part_of_stay="1")
+    settle_month(town, "2026-09", [*SEPTEMBER, wrong])
+    back = [
+        stay("r1", "2026-10-02", charge=-4000, refund="1", original_case_id="p1", stay_id="other"),
+        stay("p2", "2026-10-02", charge=3000, stay_id="S", part_of_stay="1"),
+    ]
+    october = settle_month(town, "2026-10", [*OCTOBER, *back])
+    assert (october["rows"]["booked"], october["rows"]["held"]) == (2, 2)
+    november = settle_month(town, "2026-11", [stay("p3", "2026-11-20", charge=6000, stay_id="S")])
+    assert findings(november) == {("part_from_ledger", ""): 3}
+    assert ask(town, "SELECT total_charge FROM ledger_case WHERE case_id = 'p3'") == [(9_000_00,)]
 
 
 def test_parts_are_not_taken_in_twice(town: Path) -> None:
