@@ -23,6 +23,7 @@ from engine.cli import (
     ledger_export,
     policy,
     price,
+    procure,
     scheme,
     settle,
     sql,
@@ -60,6 +61,7 @@ app.add_typer(scheme.app, name="scheme")
 app.add_typer(codes.app, name="codes")
 dip.app.command("subtypes")(dip_subtypes.subtypes)
 app.add_typer(dip.app, name="dip")
+app.add_typer(procure.app, name="procure")
 
 
 @app.callback(invoke_without_command=True)

@@ -108,6 +108,7 @@ def priced(rows: pl.DataFrame, prices: pl.DataFrame | None = None) -> pl.DataFra
 
     at_base: `quantity` at the price before, null without one; price_from tells whose it is: own, generic, given, null.
     at_current: `base_quantity` at the price after, that of the generic name where the product is bought no more.
+    Price the whole generic names first and narrow the perimeter after, or a new winner finds no price of its name.
     `prices`: product, price (yuan a unit of the basket, decimal): a declared price before, such as the ceiling or the
     lowest of a period, in place of the mean price paid. Each is rounded once to the fen.
     """
