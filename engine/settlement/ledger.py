@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BatchKind = Literal["month", "clearing", "undo", "decisions", "deductions", "cash", "states", "prune"]
 _NOT_WRITTEN = (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, duckdb.OutOfMemoryException)
+_CORRUPT = "Corrupt database file"
 MEMORY = "1GB"
 """What DuckDB may keep in memory; more goes to the ledger's own folder of temporary files."""
 
@@ -207,7 +208,11 @@ def _opened(path: Path, *, read_only: bool) -> Iterator[Ledger]:
 
 @contextmanager
 def any_version(path: Path, *, read_only: bool = False) -> Iterator[Ledger]:
-    """Open a ledger of any version. Raises UserError where another process has it open, or it is no DuckDB file."""
+    """Open a ledger of any version.
+
+    Raises UserError where another process has it open, where it is no DuckDB file, and as soon as something is read
+    that is damaged.
+    """
     if not path.is_file():
         raise UserError(Text(f"{path}：没有这个账本", f"{path}: there is no such ledger"))
     try:
@@ -216,13 +221,20 @@ def any_version(path: Path, *, read_only: bool = False) -> Iterator[Ledger]:
         raise _refused(path, error) from error
     try:
         yield Ledger(path, connection)
+    except duckdb.Error as error:
+        if _CORRUPT in str(error):
+            raise _refused(path, error) from error
+        raise
     finally:
         connection.close()
 
 
 def _refused(path: Path, error: duckdb.Error) -> UserError:
     """Return what to tell the user of a file that DuckDB does not open."""
-    if "lock" in str(error).lower():
+    if _CORRUPT in str(error):
+        zh, en = "文件已损坏，请用备份恢复", "is damaged: restore it from a backup"
+        return UserError(Text(f"{path}：{zh}：{error}", f"{path} {en}: {error}"))
+    if "set lock" in str(error):
         return UserError(
             Text(
                 f"{path}：另一个进程正在使用该账本；请等它结束后再运行",

@@ -1,7 +1,6 @@
 """Verify: a sound ledger passes; a changed, added or removed cell, row, batch or byte is found."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -154,16 +153,10 @@ def test_the_command_names_what_fails_and_exits_with_1(full: Path, run: Run) -> 
     assert "2 项不符" in run("ledger", "verify", "--ledger", full, "--lang", "zh", code=1)
 
 
-def damage(path: Path, place: Callable[[int], int]) -> None:
-    """Change bytes of a file."""
-    data = bytearray(path.read_bytes())
-    at = place(len(data))
-    data[at : at + 64] = bytes(255 - byte for byte in data[at : at + 64])
-    path.write_bytes(data)
-
-
-def test_damaged_bytes_are_told_without_a_traceback(full: Path, run: Run) -> None:
-    damage(full, lambda _size: 4096 * 3 + 100)
+@pytest.mark.parametrize("place", [100, 4096 + 100, 4096 * 3 + 100, 270_000])
+def test_damaged_bytes_are_told_without_a_traceback(full: Path, run: Run, place: int) -> None:
+    data = bytearray(full.read_bytes())
+    data[place : place + 64] = bytes(255 - byte for byte in data[place : place + 64])
+    full.write_bytes(data)
     said = run("ledger", "verify", "--ledger", full, "--lang", "en", code=2)
-    assert "Traceback" not in said
-    assert str(full) in said
+    assert f"{full} is damaged: restore it from a backup" in said
