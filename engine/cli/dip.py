@@ -54,7 +54,7 @@ def measure(
     a policy that name them), report.xlsx and summary.json.
     """
     from engine.cases import ClaimsInput
-    from engine.dip_measurement import MeasurementRequest, run_measurement
+    from engine.directory.measurement import MeasurementRequest, run_measurement
     from rules.policy.shipped import policy_file
 
     summary = run_measurement(

@@ -22,7 +22,7 @@ def subtypes(
     from rich.table import Table
 
     from engine.cases import ClaimsInput
-    from engine.dip_subtypes import write_sub_types
+    from engine.directory.subtypes import write_sub_types
     from grouper.dip.subtypes import load_sub_types
 
     loaded = load_sub_types(rules)

@@ -12,7 +12,7 @@ from xlsxwriter.exceptions import XlsxFileError
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from engine.dip_figures import Measured
+from engine.directory.figures import Measured
 from engine.outputs.directory_tables import coefficient_rows, largest_changes, score_rows, sub_type_rows
 from engine.outputs.folder import cannot_write
 from engine.outputs.printed import printed, printed_yuan

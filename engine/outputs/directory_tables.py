@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.calibration import LEVELS
-from engine.dip_figures import Measured
+from engine.directory.figures import Measured
 from engine.outputs.printed import csv_text, printed, printed_yuan
 from grouper.dip.directory import LAYOUT, DirectoryHead
 from rules.payment.calibration import GroupWeight

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from engine.cases import ClaimsInput
-from engine.dip_measurement import MeasurementRequest, measure, run_measurement
+from engine.directory.measurement import MeasurementRequest, measure, run_measurement
 from engine.grouping import GroupingRequest, run_grouping
 from engine.synthetic import Plan, SynthesisRequest, load_city, write_city
 from grouper.dip.directory import load_directory

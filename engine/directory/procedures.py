@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from engine.dip_cases import DipCases, Int32, UInt8
+from engine.directory.cases import DipCases, Int32, UInt8
 from grouper.dip.directory import CASE_CLASSES, CaseClass, Directory
 
 COUNTS, NOTHING, NOT_MAIN, WITHIN = 0, 1, 2, 3

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.cases import ClaimsInput
-from engine.dip_cases import DipCases, read_dip_cases
-from engine.dip_figures import Measured, Setting, calibrated, tested_for_primary_care
-from engine.dip_groups import GroupChoice
+from engine.directory.cases import DipCases, read_dip_cases
+from engine.directory.figures import Measured, Setting, calibrated, tested_for_primary_care
+from engine.directory.groups import GroupChoice
 from engine.outputs.directory_report import write_report
 from engine.outputs.directory_tables import write_tables
 from engine.outputs.folder import replaced_folder

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import polars as pl
 
 from engine.calibration import FEES, LEVELS
-from engine.dip_cases import DipCases
-from engine.dip_groups import Chosen
+from engine.directory.cases import DipCases
+from engine.directory.groups import Chosen
 from grouper.dip.directory import DirectoryHead, GroupRow
 from rules.money import round_decimals
 from rules.payment.calibration import Calibrated, GroupWeight, Sums, calibrate, means_by, total, yearly_sums

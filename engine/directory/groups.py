@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from engine.dip_cases import DipCases, Int32, UInt8
-from engine.dip_procedures import UNKNOWN, CleanedProcedures, clean, main_diagnoses
+from engine.directory.cases import DipCases, Int32, UInt8
+from engine.directory.procedures import UNKNOWN, CleanedProcedures, clean, main_diagnoses
 from grouper.dip import kernel as k
 from grouper.dip.directory import ANY, CASE_CLASSES, GROUP_KINDS, LAYOUT, Directory, DirectoryHead, build
 from grouper.fault import Text, UserError
