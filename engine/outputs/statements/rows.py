@@ -35,7 +35,9 @@ def with_records(source: IO[bytes], target: Path, records: Mapping[str, Records]
     """Write a workbook anew with records in its sheets; `records` by the name of the sheet's part."""
     with zipfile.ZipFile(source) as made, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as whole:
         for entry in made.infolist():
-            with made.open(entry) as part, whole.open(zipfile.ZipInfo(entry.filename, entry.date_time), "w") as out:
+            own = zipfile.ZipInfo(entry.filename, entry.date_time)
+            own.compress_type = zipfile.ZIP_DEFLATED
+            with made.open(entry) as part, whole.open(own, "w") as out:
                 if entry.filename in records:
                     for text in _sheet(part.read().decode("utf-8"), records[entry.filename]):
                         out.write(text.encode("utf-8"))

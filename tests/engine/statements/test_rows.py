@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,11 @@ def test_as_anybody_reads_it(tmp_path: Path) -> None:
         ["二", None, None, "100"],
         ["total", "", "", "99.95"],
     ]
+
+
+def test_parts_are_compressed_as_plainly_as_excel_wants_them(tmp_path: Path) -> None:
+    rows = [("two hundred", date(2026, 10, 5), place, place) for place in range(200)]
+    with zipfile.ZipFile(written(tmp_path / "a.xlsx", rows)) as book:
+        assert {(part.compress_type, part.extract_version) for part in book.infolist()} == {(zipfile.ZIP_DEFLATED, 20)}
+        sheet = book.getinfo("xl/worksheets/sheet1.xml")
+    assert sheet.compress_size < sheet.file_size / 5
