@@ -30,11 +30,11 @@ Bools = npt.NDArray[np.bool_]
 Stage = Literal["national", "local", "related", "comprehensive"]
 GROUPS = LAYOUT.columns["groups"]
 DIAGNOSIS = re.compile(r"[A-Za-z]\d\d(\.[0-9A-Za-z].*)?")
-PROCEDURE = re.compile(r"\d\d?(\.[\dx]+)?")
+PROCEDURE = re.compile(r"\d\d?(\.[^|/+]+)?")
+"""A code that a cell can hold: 47.0100, 39.9500x007, 17.912A0; a sign that joins codes would make it two."""
 CATEGORY, SUBCATEGORY = 3, 5
 UNNAMED = "?"
 """Stands for a procedure whose code no directory could hold."""
-MOST_GROUPS = np.iinfo(np.int16).max
 
 
 class Dropped(NamedTuple):
@@ -127,9 +127,6 @@ class GroupChoice:
         path = Path(self.head.id)
         table = {code: Row(path, line, cells) for line, (code, cells) in enumerate(self.rows.items(), 2)}
         directory = build(self.head, self.base.tables | {"groups": table}, (), faults)
-        if len(table) > MOST_GROUPS:
-            zh = f"病种 {len(table)} 个，最多 {MOST_GROUPS} 个：请提高病例数临界值"
-            faults = [Text(zh, f"{len(table)} groups, but at most {MOST_GROUPS} are possible: raise the thresholds")]
         if faults:
             raise UserError(faults)
         return directory

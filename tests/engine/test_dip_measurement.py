@@ -246,6 +246,15 @@ def test_all_procedures_of_a_case_make_a_group_of_the_older_style(tmp_path: Path
     }
 
 
+def test_procedures_of_every_spelling_have_groups(tmp_path: Path) -> None:
+    """Codes with letters, as a city may have of its own; one that a cell would read as two gets no group."""
+    written = {"47.01AB0": "47.01ab0", "39.9500x007": "39.9500x007", "47.01(2)": "47.01(2)", "47.0100+54": None}
+    claims = [one for n, code in enumerate(written) for one in cases("K35.200", [9_000] * (10 + n), procedures=code)]
+    found = scores(request(tmp_path, claims))
+    core = {group: row["cases"] for group, row in found.items() if row["kind"] == "core"}
+    assert core == {f"K35.2:{code}": str(10 + n) for n, code in enumerate(written.values()) if code}
+
+
 FILES = ("scores.csv", "policy.toml", "report.xlsx", "directory/groups.csv", "directory/scheme.toml")
 
 
