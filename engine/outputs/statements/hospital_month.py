@@ -18,8 +18,8 @@ from engine.outputs.statements.paper import Margin, Paper, workbook
 from engine.outputs.statements.words import CLASSES, DEDUCTION_STATES, LATE, STATES, said
 from grouper.fault import Text
 
-WIDTHS = (5.0, 30.0, *[15.0] * 8)
-"""Columns of the summary: number, label, then figures and notes."""
+NUMBER, LABEL, FIGURE = 5.0, 30.0, 15.0
+"""Widths of the summary's columns; a note takes those that figures leave."""
 BY_CLASS = ("cases", "charge", "points", "standard", "booked", "official_result", "fund_part")
 OUTLYING = ("high", "low", "extreme", "special")
 _NOTES = (
@@ -67,7 +67,8 @@ class _Statement:
         title = Text(
             f"{self.to.bureau}{month.zh}住院费用月结算单", f"{self.to.bureau} monthly settlement, {month.en}".strip()
         )
-        form = Form(self.paper, Text("汇总", "summary"), say(title), WIDTHS)
+        widths = (NUMBER, LABEL, *[FIGURE] * max(8, len(self._pools()) + 4))
+        form = Form(self.paper, Text("汇总", "summary"), say(title), widths)
         form.facts(self._about(), split=5)
         form.heading(Text("一、病例构成", "1  Cases by class"))
         self._classes(form)
@@ -141,10 +142,9 @@ class _Statement:
         """Return how a line came about: the numbers of what it adds up, or its note."""
         if line.adds:
             return "＝ " + " ＋ ".join(f"({numbers[key]})" for key in line.adds if key in numbers)
-        note = self.paper.say(line.note)
+        note = self.paper.say(line.note).format_map({key: f"({number})" for key, number in numbers.items()})
         documents = {self.facts.pools[pool].documents.get(line.key, "") for pool in self._pools()}
-        note = "；".join([note, *sorted(documents - {""})])
-        return note.format_map({key: f"({number})" for key, number in numbers.items()})
+        return "；".join([note, *sorted(documents - {""})])
 
     def lists(self) -> None:
         """Write the sheets that list records."""

@@ -24,7 +24,6 @@ class PoolFacts:
     name: Text
     value: Decimal | None = None
     ratio: Fraction | None = None
-    style: str = "ratio"
     prepayment_ratio: Decimal | None = None
     documents: Mapping[str, str] = field(default_factory=dict)
 

@@ -94,7 +94,6 @@ def _pools(ledger: Ledger, batch: int, month: str) -> dict[str, PoolFacts]:
             name=Text(row["name_zh"], row["name_en"]),
             value=row["value"],
             ratio=None if row["ratio"] is None else Fraction(row["ratio"]),
-            style=row["style"],
             prepayment_ratio=Decimal(row["prepayment_ratio"]),
             documents={"value": row["document_value"] or "", "prepayment": row["document_month"] or ""},
         )

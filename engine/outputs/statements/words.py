@@ -12,19 +12,10 @@ CLASSES: Mapping[str, Text] = {
     "ungrouped": Text("未入组", "ungrouped"),
     "special": Text("特殊病例", "special"),
 }
-FUNDINGS: Mapping[str, Text] = {
-    "points": Text("点数内", "points"),
-    "outside": Text("点数外", "outside"),
-    "elsewhere": Text("他处支付", "elsewhere"),
-}
 LATE: Mapping[str, Text] = {
     "no": Text("", ""),
     "late": Text("迟到", "late"),
     "prior_year": Text("以前年度", "prior year"),
-}
-INSURANCE: Mapping[str, Text] = {
-    "310": Text("职工", "employees"),
-    "390": Text("居民", "residents"),
 }
 DEDUCTION_STATES: Mapping[str, Text] = {
     "suspected": Text("疑似", "suspected"),
@@ -53,11 +44,6 @@ STAGES: Mapping[str, Text] = {
     "final": Text("年终清算", "final clearing"),
     "trial": Text("试算", "trial clearing"),
     "quarterly": Text("季度清算", "quarterly clearing"),
-}
-CONVERSIONS: Mapping[str, Text] = {
-    "ratio": Text("按医保支付比例折算为基金支付", "brought to fund money at the fund ratio"),
-    "policy_ratio": Text("按政策报销比例折算为基金支付", "brought to fund money at the policy's ratios"),
-    "subtract": Text("折算为基金支付", "brought to fund money"),
 }
 
 

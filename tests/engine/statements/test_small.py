@@ -1,10 +1,13 @@
 """Statements of the small ledger, every figure checked in the head: points to payment, corrections, undone batches."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from engine.outputs.statements.run import StatementsRequest, month_statements
+from engine.settlement.ledger import open_ledger
+from tests.engine.settlement.small_ledger import booking, case, write_month
 from tests.engine.statements.reading import arithmetic, cells, column, fen, listed, sheets
 
 
@@ -106,3 +109,15 @@ def test_in_english(small: Path, tmp_path: Path) -> None:
     assert sheets(file) == ["summary", "cases", "outliers", "corrections", "rejects", "deductions"]
     text = "".join(str(cell) for sheet in sheets(file) for row in cells(file, sheet) for cell in row if cell)
     assert {sign for sign in text if "一" <= sign <= "鿿"} <= set("甲组")
+
+
+def test_a_hospital_in_many_pools(tmp_path: Path) -> None:
+    """Ten pools: the page grows, every pool has its column, and the total is theirs."""
+    ledger = tmp_path / "city.duckdb"
+    with open_ledger(ledger, create=True) as opened:
+        cases = [case(f"c{n}", "H1", "2026-10", date(2026, 10, 1), 1000, 1000, pool=f"pool {n}") for n in range(10)]
+        bookings = [booking("H1", "2026-10", "2026-10", [own]) | {"pool": own["pool"]} for own in cases]
+        write_month(opened, "2026-10", 1, "2026-10", cases, bookings)
+    month_statements(StatementsRequest(ledger, tmp_path / "out", processes=1), "2026-10")
+    payable = next(row for row in arithmetic(tmp_path / "out" / "2026-10-H1.xlsx") if row[1] == "本月应付")
+    assert [fen(cell) for cell in payable[2:-1]] == [*[700_00] * 10, 7_000_00]
