@@ -10,11 +10,11 @@ from engine.outputs.statements.paper import (
     RULE,
     SHADE,
     TITLE,
+    WORDS,
     Paper,
     text_width,
     write_text,
 )
-from engine.outputs.statements.rows import WORDS
 from grouper.fault import Text
 
 LINE, TALL = 16, 26

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import polars as pl
 import xlsxwriter
 
-from engine.outputs.statements.paper import FACTS, GREY, HEADER, RULE, SHADE, TITLE, Paper, write_text
-from engine.outputs.statements.rows import WORDS, Records
+from engine.outputs.statements.paper import FACTS, GREY, HEADER, RULE, SHADE, TITLE, WORDS, Paper, plain, write_text
 from grouper.fault import Text
 
 SHEET_ROWS = 1_000_000
 """Records of one sheet; a longer list goes on in another."""
+_SLICE = 10_000
+_EPOCH = 25_569
+"""Excel's number of 1970-01-01."""
 
 
 class Column(NamedTuple):
@@ -36,9 +38,7 @@ def write_list(paper: Paper, name: Text, title: str, facts: str, columns: Sequen
         write_text(sheet, TITLE, 0, title, paper.style(bold=True, font_size=16))
         write_text(sheet, FACTS, 0, facts, paper.style(font_color=GREY))
         _head(paper, sheet, columns)
-        frame, kinds = part.select(column.name for column in columns), [column.kind for column in columns]
-        paper.records[paper.part()] = Records(HEADER + 1, frame, kinds)
-        end = HEADER + 1 + part.height
+        end = _write_rows(sheet, columns, part)
         _finish(paper, sheet, columns, end)
         if number == len(parts):
             _write_totals(paper, sheet, columns, rows, end)
@@ -57,6 +57,34 @@ def _head(paper: Paper, sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence
 
 def _look(column: Column) -> dict[str, Any]:
     return {"indent": 1} if column.kind in WORDS else {}
+
+
+def _write_rows(sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence[Column], rows: pl.DataFrame) -> int:
+    """Write records below the header, in the formats of their columns, and return the row below the last."""
+    writers = [
+        (place, sheet.write_string if column.kind in WORDS else sheet.write_number)
+        for place, column in enumerate(columns)
+    ]
+    at = HEADER + 1
+    for part in rows.iter_slices(_SLICE):
+        cells = [_cells(part[column.name], column.kind) for column in columns]
+        for record in zip(*cells, strict=True):
+            for (place, write), cell in zip(writers, record, strict=True):
+                if cell is not None:
+                    write(at, place, cell)
+            at += 1
+    return at
+
+
+def _cells(values: pl.Series, kind: str) -> list[Any]:
+    """Return a column's cells: text, or the numbers that Excel shows in the column's format."""
+    if kind in WORDS:
+        return [None if cell is None else plain(cell) for cell in values.cast(pl.String)]
+    if kind == "date":
+        return (values.cast(pl.Date).cast(pl.Int32) + _EPOCH).to_list()
+    if kind == "money":
+        return (values / 100).to_list()
+    return values.cast(pl.Float64).to_list()
 
 
 def _finish(paper: Paper, sheet: xlsxwriter.worksheet.Worksheet, columns: Sequence[Column], end: int) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import xlsxwriter
 
-from engine.outputs.statements.rows import Records, with_records
 from grouper.fault import Text
 
 A4 = 9
@@ -35,6 +34,8 @@ NUMBERS: Mapping[str, str] = {
     "ratio": "0.0000%",
 }
 """Number formats by kind of figure; what is negative is red, and long names shrink to fit."""
+WORDS = ("text", "name")
+"""Kinds that are written as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,6 @@ class Paper:
     book: xlsxwriter.Workbook
     lang: str
     margin: Margin
-    records: dict[str, Records]
-    """The records of lists, by the part of their sheet."""
     _formats: dict[tuple[tuple[str, Any], ...], Any]
 
     def say(self, text: Text) -> str:
@@ -84,10 +83,6 @@ class Paper:
         sheet.set_row(TITLE, 26)
         return sheet
 
-    def part(self) -> str:
-        """Return the name of the part that holds the sheet added last."""
-        return f"xl/worksheets/sheet{len(self.book.worksheets())}.xml"
-
     def header_style(self) -> Any:  # noqa: ANN401
         """Return the format of a table's header."""
         return self.style(bold=True, bg_color=SHADE, border=1, border_color=RULE, align="center", text_wrap=True)
@@ -99,7 +94,9 @@ def write_text(sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, tex
 
 
 def plain(text: str) -> str:
-    """Return a text that the writer takes as text: one that begins like its own rich text gets a blank in front."""
+    """Return a text that the writer takes as text: signs no file of XML holds are left out."""
+    text = text.replace("\ufffe", "").replace("\uffff", "")
+    # What begins like the writer's own rich text would be written as it stands.
     return f" {text}" if text.startswith("<r>") else text
 
 
@@ -120,9 +117,8 @@ def workbook(path: Path, lang: str, margin: Margin, made: datetime) -> Iterator[
     made_of = BytesIO()
     with xlsxwriter.Workbook(made_of, options) as book:
         book.set_properties({"created": made, "comments": margin.below})
-        paper = Paper(book, lang, margin, {}, {})
-        yield paper
-    with_records(made_of, path, paper.records)
+        yield Paper(book, lang, margin, {})
+    path.write_bytes(made_of.getvalue())
 
 
 def text_width(text: str) -> int:
