@@ -8,7 +8,10 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from engine.case_sub_types import COLUMNS as SUB_TYPED
+from engine.case_sub_types import sub_types
 from engine.claims import CheckPolicy, Claims, open_claims
+from grouper.dip.subtypes import SubTypes
 from grouper.fault import Text, UserError
 from grouper.kinds import AnyScheme, Grouper, make_grouper
 
@@ -74,15 +77,17 @@ def _group_columns(group: str, parent: str | None) -> list[pl.Expr]:
     return [pl.when(grouped).then(answer.cast(pl.String)).alias(name) for name, answer in answers.items()]
 
 
-def read_cases(claims: ClaimsInput, grouped: Sequence[Path], columns: Sequence[str] = COLUMNS) -> Cases:
-    """Return the claims with their groups, joined on case_id.
+def read_cases(
+    claims: ClaimsInput, grouped: Sequence[Path], columns: Sequence[str] = COLUMNS, rules: SubTypes | None = None
+) -> Cases:
+    """Return the claims with their groups, joined on case_id, and with rules of sub-types their `subtypes`.
 
     A claim without a row in `grouped` was rejected when it was grouped: it is left out and counted. Raises UserError
     where none fits.
     """
     groups = read_grouped(grouped)
-    opened = _open(claims, columns)
-    frame, counts = _read(opened)
+    opened = _open(claims, _with_sub_typed(columns, rules))
+    frame, counts = _read(opened, rules)
     joined = frame.join(groups, on="case_id", how="inner", maintain_order="left")
     if frame.height and not joined.height:
         raise UserError(
@@ -96,13 +101,19 @@ def read_cases(claims: ClaimsInput, grouped: Sequence[Path], columns: Sequence[s
     return Cases(joined, counts, opened.findings.to_json(), [source.path for source in opened.sources])
 
 
-def group_cases(claims: ClaimsInput, scheme: AnyScheme, columns: Sequence[str] = COLUMNS) -> Cases:
-    """Return the claims with the groups of a scheme."""
+def group_cases(
+    claims: ClaimsInput, scheme: AnyScheme, columns: Sequence[str] = COLUMNS, rules: SubTypes | None = None
+) -> Cases:
+    """Return the claims with the groups of a scheme, and with rules of sub-types their `subtypes`."""
     grouper = make_grouper(scheme)
-    opened = _open(claims, [*columns, "procedures", *grouper.columns])
-    frame, counts = _read(opened, grouper)
+    opened = _open(claims, _with_sub_typed([*columns, "procedures", *grouper.columns], rules))
+    frame, counts = _read(opened, rules, grouper)
     counts["not_grouped"] = counts["groups_without_claim"] = 0
     return Cases(frame, counts, opened.findings.to_json(), [source.path for source in opened.sources])
+
+
+def _with_sub_typed(columns: Sequence[str], rules: SubTypes | None) -> Sequence[str]:
+    return columns if rules is None else (*columns, *SUB_TYPED)
 
 
 def _open(claims: ClaimsInput, columns: Sequence[str]) -> Claims:
@@ -116,13 +127,16 @@ def _open(claims: ClaimsInput, columns: Sequence[str]) -> Claims:
     )
 
 
-def _read(opened: Claims, grouper: Grouper | None = None) -> tuple[pl.DataFrame, dict[str, int]]:
+def _read(
+    opened: Claims, rules: SubTypes | None, grouper: Grouper | None = None
+) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read all claims; with a grouper, put their groups in place of their codes."""
     frames, rows_in, rejected = [], 0, 0
     for batch in opened.batches():
         rows_in += batch.rows_in
         rejected += batch.rows_rejected
-        frames.append(_frame(batch.table, grouper))
+        frame = _frame(batch.table, grouper)
+        frames.append(frame if rules is None else frame.with_columns(sub_types(batch.table, rules)))
         opened.findings.merge(batch.findings)
     frame = pl.concat(frames) if frames else pl.DataFrame()
     return frame, {"in": rows_in, "rejected": rejected, "accepted": rows_in - rejected}

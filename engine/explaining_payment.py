@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from engine.case_sub_types import sub_type_rules
 from engine.cases import ClaimsInput, group_cases
 from engine.fee_lines import read_fee_lines
 from engine.month_pricing import DECISIONS
@@ -28,6 +29,7 @@ class PaymentQuestion:
     """Which case is asked about, and the claims, policy and tables that pay it.
 
     `priced` are results of `drgdip price`: their point values replace the start values, where months float.
+    `discharged`, the case's own, says which rules of sub-types are meant, where they change.
     """
 
     inputs: Sequence[Path]
@@ -37,6 +39,7 @@ class PaymentQuestion:
     fee_lines: Path | None = None
     decisions: Path | None = None
     priced: Sequence[Path] = ()
+    discharged: date | None = None
 
 
 def policy_scheme(policy: Policy, discharged: date | None) -> str:
@@ -50,7 +53,10 @@ def explain_payment(question: PaymentQuestion, scheme: AnyScheme) -> Section:
     All claims given are read: readmissions and lines of a top share look at other cases. Raises UserError where the
     case is a refund or waits for the last settlement of its stay, and for what the policy or its tables lack.
     """
-    merged = merge_parts(group_cases(ClaimsInput(question.inputs, question.column_map), scheme).frame)
+    first, last = question.policy.valid
+    rules = sub_type_rules(question.policy, min(max(question.discharged or first, first), last))
+    claims = ClaimsInput(question.inputs, question.column_map)
+    merged = merge_parts(group_cases(claims, scheme, rules=rules).frame)
     _refuse(question.case_id, merged.claims, merged.held)
     decisions = None if question.decisions is None else read_table(question.decisions, DECISIONS)
     given = Given(fee_lines=read_fee_lines(question.fee_lines), decisions=decisions, values=_values(question.priced))

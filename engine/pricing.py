@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.case_sub_types import sub_type_rules
 from engine.cases import ClaimsInput, read_cases
 from engine.month_pricing import DEDUCTIONS, MonthPricing, Originals, dated, given_tables, named, rules_of
 from engine.outputs.folder import replaced_folder
@@ -23,6 +24,7 @@ from rules.payment.special_case import candidates
 from rules.payment.stays import book, is_refund, merge_parts
 from rules.policy.check import load_policy
 from rules.policy.model import Rules
+from rules.policy.resolve import the_one_valid
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def run_pricing(request: PricingRequest) -> dict[str, Any]:
     """
     policies = [load_policy(path) for path in request.policies]
     rules = rules_of(policies, request.month)
-    cases = read_cases(request.claims, request.grouped)
+    first_day = date(request.month // 100, request.month % 100, 1)
+    sub_types = sub_type_rules(the_one_valid(policies, first_day), first_day)
+    cases = read_cases(request.claims, request.grouped, rules=sub_types)
     merged = merge_parts(cases.frame)
     work = MonthPricing(
         request.month,

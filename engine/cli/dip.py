@@ -41,7 +41,11 @@ def measure(
         Path | None, typer.Option(help="Classes of procedures (code, class), where the base directory has none.")
     ] = None,
     sub_types: Annotated[
-        Path | None, typer.Option(help="Auxiliary sub-types of cases: case_id, kind, subtype.")
+        str | None,
+        typer.Option(
+            help="Auxiliary sub-types: a folder of rules or example, or a table of case_id, kind, subtype; by default "
+            "the policy's rules."
+        ),
     ] = None,
     fee_lines: Annotated[Path | None, typer.Option(help="Fee lines, where items are paid separately.")] = None,
     column_map: Annotated[str | None, typer.Option("--map", help="Column map of the claims.")] = None,

@@ -83,7 +83,7 @@ def explain(
     loaded = load(scheme)
     explanation = explain_case(loaded, record)
     if paid_by is not None and inputs and case:
-        question = PaymentQuestion(inputs, case, paid_by, column_map, fee_lines, decisions, priced or ())
+        question = PaymentQuestion(inputs, case, paid_by, column_map, fee_lines, decisions, priced or (), discharged)
         explanation = replace(explanation, sections=(*explanation.sections, explain_payment(question, loaded)))
     typer.echo(
         json.dumps(_as_data(explanation, lang), ensure_ascii=False, indent=2) if as_json else explanation.text(lang)

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from engine.calibration import FEES
+from engine.case_sub_types import COLUMNS as SUB_TYPED
 from engine.cases import ClaimsInput
 from engine.claims import in_order, open_claims
 from engine.fee_lines import read_fee_lines
@@ -23,6 +24,7 @@ from grouper.columns import BLANK, MISSING
 from grouper.dip import kernel as k
 from grouper.dip.compile import compile_directory
 from grouper.dip.directory import Directory
+from grouper.dip.subtypes import SubTypes, sub_types_of
 from grouper.fault import Text, UserError
 from rules.payment.calibration import inside_charge
 from rules.payment.item_costs import item_costs
@@ -81,7 +83,8 @@ class DipCases:
 
     `frame`: row (of the claims as read), case_id, year, level, charge (int64 fen inside the perimeter), pool (position
     in the policy, -1: none), fees by kind where the policy asks for them. The lists and `numbers` (age, age_days,
-    birth_weight; -1: missing) are of all claims; code number 0 is the blank.
+    birth_weight; -1: missing) are of all claims; code number 0 is the blank. `sub_types`: row, kind, subtype of all
+    claims, None where they are not measured.
     """
 
     frame: pl.DataFrame
@@ -93,6 +96,7 @@ class DipCases:
     counts: dict[str, int]
     findings: list[dict[str, Any]]
     files: list[Path]
+    sub_types: pl.DataFrame | None
 
     @property
     def claims(self) -> int:
@@ -146,16 +150,24 @@ def _code_numbers(number: Callable[[str], int], codes: Sequence[str]) -> Int32:
     return np.array([BLANK, *(number(code) for code in codes[1:])], np.int32)
 
 
-def read_dip_cases(claims: ClaimsInput, rules: Rules, years: Sequence[int], fee_lines: Path | None = None) -> DipCases:
+def read_dip_cases(
+    claims: ClaimsInput,
+    rules: Rules,
+    years: Sequence[int],
+    fee_lines: Path | None = None,
+    sub_types: SubTypes | pl.DataFrame | None = None,
+) -> DipCases:
     """Read the claims of the years: stays merged, refunds out with their originals.
 
-    The charge of a base case may still not be positive.
+    `sub_types`: the rules that give them, or a table of case_id, kind, subtype. The charge of a base case may still
+    not be positive.
     """
     fees = [fee for kinds in FEES.values() for fee in kinds] if rules.exclusion is not None else []
+    asked = SUB_TYPED if isinstance(sub_types, SubTypes) else ()
     wanted = (*STAYS, *sorted(dates_needed(rules.date_basis)), *POOLS, *fees)
     opened = open_claims(
         claims.inputs,
-        needed=tuple(dict.fromkeys(("diagnoses", "procedures", *NUMBERS, *wanted))),
+        needed=tuple(dict.fromkeys(("diagnoses", "procedures", *NUMBERS, *wanted, *asked))),
         required=("total_charge", "hospital_level"),
         column_map=claims.column_map,
         policy=claims.checks,
@@ -163,19 +175,24 @@ def read_dip_cases(claims: ClaimsInput, rules: Rules, years: Sequence[int], fee_
     codes = {"diagnoses": CodeNumbers(), "procedures": CodeNumbers()}
     lists: dict[str, list[Lists]] = {name: [] for name in codes}
     values: dict[str, list[Int32]] = {name: [] for name in NUMBERS}
-    frames, rows_in, rejected = [], 0, 0
+    frames, sub_typed, rows_in, rejected = [], [], 0, 0
     for batch in opened.batches():
-        rows_in, rejected = rows_in + batch.rows_in, rejected + batch.rows_rejected
+        first, rows_in, rejected = rows_in - rejected, rows_in + batch.rows_in, rejected + batch.rows_rejected
         opened.findings.merge(batch.findings)
         for name, known in codes.items():
             lists[name].append(_numbered(batch.table, name, known))
         for name, parts in values.items():
             parts.append(_whole(batch.table, name))
+        if isinstance(sub_types, SubTypes):
+            found = sub_types_of(pl.DataFrame(batch.table), sub_types)
+            sub_typed.append(_by_row(found, pl.DataFrame(batch.table.select(["case_id"])).with_row_index("row", first)))
         frames.append(_kept(pl.DataFrame(batch.table.drop_columns(_codes_of(batch.table))), rules))
     if rows_in == rejected:
         zh = f"没有可用的结算记录：读入 {rows_in} 条，拒收 {rejected} 条"
         raise UserError(Text(zh, f"there is no claim to measure from: {rows_in} read, {rejected} rejected"))
     frame = pl.concat(frames).with_row_index("row")
+    if isinstance(sub_types, pl.DataFrame):
+        sub_typed = [_by_row(sub_types, frame)]
     return DipCases(
         frame=_base_cases(frame, rules, years, fee_lines),
         diagnoses=_joined(lists["diagnoses"]),
@@ -186,7 +203,14 @@ def read_dip_cases(claims: ClaimsInput, rules: Rules, years: Sequence[int], fee_
         counts={"in": rows_in, "rejected": rejected, "accepted": rows_in - rejected},
         findings=opened.findings.to_json(),
         files=[source.path for source in opened.sources],
+        sub_types=pl.concat(sub_typed) if sub_typed else None,
     )
+
+
+def _by_row(found: pl.DataFrame, claims: pl.DataFrame) -> pl.DataFrame:
+    """Return row, kind, subtype: sub-types of cases by the row of their claim."""
+    joined = claims.select("row", "case_id").join(found, on="case_id", maintain_order="left")
+    return joined.select("row", pl.col("kind", "subtype").cast(pl.Categorical))
 
 
 def _codes_of(table: pa.Table) -> list[str]:

@@ -37,8 +37,8 @@ class Variation(NamedTuple):
 class Setting:
     """What a measurement starts from.
 
-    `head` is scheme.toml, `tables` are the tables of the pack besides its groups; `sub_types`: case_id, kind, subtype,
-    or None where they are not measured; `previous`: the scores in force before.
+    `head` is scheme.toml, `tables` are the tables of the pack besides its groups; `sub_type_rules`: the name of the
+    rules of sub-types, None where a table gave them or nothing did; `previous`: the scores in force before.
     """
 
     rules: Rules
@@ -47,7 +47,7 @@ class Setting:
     head: DirectoryHead
     tables: Mapping[str, Sequence[Mapping[str, str]]]
     cases: DipCases
-    sub_types: pl.DataFrame | None
+    sub_type_rules: str | None
     previous: Mapping[str, Fraction]
 
     @property
@@ -155,12 +155,17 @@ class Measured:
     @cached_property
     def sub_types(self) -> list[SubType]:
         """Auxiliary sub-types that earn a coefficient."""
-        rule, given = self.setting.rule.sub_types, self.setting.sub_types
+        rule, given = self.setting.rule.sub_types, self.setting.cases.sub_types
         if rule is None or given is None:
             return []
-        cases = self.kept.select("case_id", "group", "year", "charge")
+        cases = self.kept.select("row", "group", "year", "charge")
         groups = {group: years for (group,), years in yearly_sums(cases, "group").items()}
-        found = yearly_sums(cases.join(given, on="case_id"), "group", "kind", "subtype")
+        found = yearly_sums(
+            cases.join(given.with_columns(pl.col("kind", "subtype").cast(pl.String)), on="row"),
+            "group",
+            "kind",
+            "subtype",
+        )
         parts = {(group, kind, name): years for (group, kind, name), years in found.items()}
         return sub_type_coefficients(groups, parts, rule, self.setting.history)
 

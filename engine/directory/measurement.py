@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from engine.cases import ClaimsInput
 from engine.directory.cases import DipCases, read_dip_cases
 from engine.directory.figures import Measured, Setting, calibrated, tested_for_primary_care
@@ -19,6 +21,7 @@ from engine.outputs.printed import printed, printed_yuan
 from engine.provenance import input_files, program_versions
 from engine.tables import Column, read_table
 from grouper.dip.directory import Directory, DirectoryHead, build, load_directory
+from grouper.dip.subtypes import EXAMPLE, SubTypes, load_sub_types
 from grouper.fault import Text, UserError
 from grouper.scheme.pack import Names, Valid, shipped
 from grouper.scheme.tables import Row
@@ -46,7 +49,8 @@ class MeasurementRequest:
 
     directory: the base, by id or folder. years: first and last, to which the policy's year weights apply in order.
     previous: scores in force before, a table or the folder of an earlier measurement. procedure_classes: a table of
-    classes (code, class) in place of the base's. sub_types: case_id, kind, subtype.
+    classes (code, class) in place of the base's. sub_types: in place of the policy's rules of sub-types others, or a
+    table (case_id, kind, subtype).
     """
 
     claims: ClaimsInput
@@ -58,7 +62,7 @@ class MeasurementRequest:
     on: date | None = None
     previous: Path | None = None
     procedure_classes: Path | None = None
-    sub_types: Path | None = None
+    sub_types: str | Path | None = None
     fee_lines: Path | None = None
     lang: str = "zh"
 
@@ -93,21 +97,22 @@ def measure(request: MeasurementRequest) -> Measured:
     rules = policy.on(request.on or policy.valid[0]).rules
     rule, history = _parameters(request, rules)
     base = _base(request)
+    years = [int(year) for year in history.year_weights]
+    rules_named, sub_types = _sub_types(request, rule)
     setting = Setting(
         rules=rules,
         rule=rule,
         history=history,
         head=_head(request, policy, base, rule, history),
         tables=_tables(request, base),
-        cases=read_dip_cases(request.claims, rules, [int(year) for year in history.year_weights], request.fee_lines),
-        sub_types=None if request.sub_types is None else read_table(request.sub_types, SUB_TYPES),
+        cases=read_dip_cases(request.claims, rules, years, request.fee_lines, sub_types),
+        sub_type_rules=rules_named,
         previous=_previous(request, rules),
     )
     choice = GroupChoice(setting.cases, base, setting.head, rule, history)
     _refuse_bad_cases(setting, choice)
-    if setting.sub_types is None:
-        setting = replace(setting, cases=setting.cases.without_ids())
-        choice.cases = setting.cases
+    setting = replace(setting, cases=setting.cases.without_ids())
+    choice.cases = setting.cases
     choice.choose()
     chosen = choice.chosen()
     figures = calibrated(setting, chosen)
@@ -167,6 +172,22 @@ def _tables(request: MeasurementRequest, base: Directory) -> dict[str, list[dict
     own = {"procedure_class"} if request.procedure_classes is not None else set[str]()
     named = own if request.directory in shipped("dip") else set(base.tables) - {"groups"}
     return {name: [row.values for row in base.tables[name].values()] for name in sorted(named) if base.tables[name]}
+
+
+def _sub_types(
+    request: MeasurementRequest, rule: DirectoryMeasurement
+) -> tuple[str | None, SubTypes | pl.DataFrame | None]:
+    """Return the rules of sub-types with their name, a table in their place, or nothing."""
+    if request.sub_types is not None and rule.sub_types is None:
+        zh, en = "不知何时给出辅助系数", "the policy does not say when a sub-type earns a coefficient"
+        key = "[directory.sub_types]"
+        raise UserError(Text(f"{request.policy}：没有 {key}，{zh}", f"{request.policy}: {key} is missing: {en}"))
+    named = request.sub_types or (rule.sub_types.rules if rule.sub_types is not None else None)
+    if named is None:
+        return None, None
+    if request.sub_types is None and named != EXAMPLE:
+        return str(named), load_sub_types(request.policy.parent / named)
+    return (None, read_table(Path(named), SUB_TYPES)) if Path(named).is_file() else (str(named), load_sub_types(named))
 
 
 def _head(

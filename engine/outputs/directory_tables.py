@@ -26,7 +26,7 @@ def write_tables(measured: Measured, folder: Path) -> None:
     (folder / "scores.csv").write_text(csv_text(score_rows(measured)), encoding="utf-8")
     if measured.coefficients is not None:
         (folder / "coefficients.csv").write_text(csv_text(coefficient_rows(measured)), encoding="utf-8")
-    if measured.setting.sub_types is not None and measured.setting.rule.sub_types is not None:
+    if measured.setting.cases.sub_types is not None and measured.setting.rule.sub_types is not None:
         columns = ("group", "subtype", "coefficient", "kind", "cases", "cv", "cv_split")
         (folder / "auxiliary.csv").write_text(csv_text(sub_type_rows(measured), columns), encoding="utf-8")
     (folder / "policy.toml").write_text(_policy_tables(measured), encoding="utf-8")
@@ -144,8 +144,9 @@ def _policy_tables(measured: Measured) -> str:
     if level is not None:
         by = ["level"] if level.by == "level" else ["level", "group"]
         parts.append(f'[hospital_coefficient]\nby = {_value(by)}\nfile = "coefficients.csv"')
-    if setting.sub_types is not None and setting.rule.sub_types is not None:
+    if setting.cases.sub_types is not None and setting.rule.sub_types is not None:
         parts.append('[auxiliary]\nfile = "auxiliary.csv"\napplies_to = ["normal"]')
+        parts[-1] += "" if setting.sub_type_rules is None else f"\nrules = {_value(setting.sub_type_rules)}"
     if setting.rule.primary_care is not None:
         parts.insert(1, f"primary_care = {_value(measured.primary_care_groups)}")
     return "\n\n".join(parts) + "\n"

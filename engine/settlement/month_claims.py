@@ -29,6 +29,8 @@ KEPT = ("case_id", *COLUMNS)
 LISTED = ("hospital_id", "insurance_type", "insured_region", "treated_region", "department", "visit_kind", *LABELS)
 """Columns of few different values, kept as numbers of a list."""
 THREADS = 2
+_LISTS = {"subtypes": pl.List(pl.String)}
+"""Lists that are found beside the group."""
 _REJECTS = pl.DataFrame(pa.table({name: pa.array([], SCHEMA.field(name).type) for name in SCHEMA.names}))
 
 
@@ -52,8 +54,8 @@ class MonthClaims:
 class MonthReader:
     """Reads a month's claims (`month`: year × 100 + month).
 
-    `scheme_of` names the scheme of a day; `groupers` makes one that nobody expected; `extra` are columns that
-    the policy's rules look at beyond those every case has.
+    `scheme_of` names the scheme of a day; `groupers` makes one that nobody expected; `extra` are the lists that the
+    policy's rules look at beyond what every case has: diagnoses, subtypes.
     """
 
     claims: Claims
@@ -148,25 +150,28 @@ class MonthReader:
             order.append(own.arg_true())
             findings.merge(noted)
         if not found:
-            return pl.DataFrame(schema=dict.fromkeys((*LABELS, "scheme"), pl.String)), findings
+            return pl.DataFrame(schema={**dict.fromkeys((*LABELS, "scheme"), pl.String()), **_LISTS}), findings
         return found[0] if len(found) == 1 else pl.concat(found)[pl.concat(order).arg_sort()], findings
 
     def _shaped(self, rows: pl.DataFrame, table: pa.Table) -> pl.DataFrame:
         """Return the columns that are kept, those of few values as numbers of a list."""
-        codes = [pl.DataFrame(table.select([name]))[name].cast(pl.List(pl.String)) for name in self.extra]
+        codes = [
+            pl.DataFrame(table.select([name]))[name].cast(pl.List(pl.String)) for name in self.extra if name in CODES
+        ]
         return rows.select(
             *(name for name in KEPT if name not in LISTED),
             *(pl.col(name).cast(pl.Categorical) for name in (*LISTED, "scheme")),
             "own",
             "late",
+            *(name for name in self.extra if name not in CODES),
         ).with_columns(codes)
 
     def _no_rows(self) -> pl.DataFrame:
         """Return the frame of claims without rows."""
-        columns = {name: BY_NAME[name].type for name in (*KEPT, *self.extra)}
-        empty = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
-        plain = pl.DataFrame(empty.drop_columns(list(self.extra))).with_columns(
+        empty = pa.table({name: pa.array([], BY_NAME[name].type) for name in (*KEPT, *CODES)})
+        plain = pl.DataFrame(empty.drop_columns(list(CODES))).with_columns(
             *(pl.lit(None, pl.String).alias(name) for name in (*LABELS, "scheme")),
+            *(pl.lit(None, kind).alias(name) for name, kind in _LISTS.items()),
             pl.lit(None, pl.Int32).alias("own"),
             pl.lit(None, pl.Boolean).alias("late"),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from engine.case_groups import Groupers
+from engine.case_sub_types import sub_type_rules
 from engine.cases import COLUMNS
 from engine.claims import Claims, open_claims
 from engine.month_pricing import MonthPricing, dated, rules_of
@@ -26,13 +27,16 @@ from engine.settlement.month_inputs import SettlementRequest, Tables, batch_dige
 from engine.settlement.policy_rows import kind_rows, pool_rows
 from engine.settlement.stay_parts import part_rows, read_parts, with_parts_taken_back
 from engine.special_reviews import reviews_of, reviews_summary
+from grouper.dip.subtypes import SubTypes
 from grouper.fault import Text, UserError
 from rules.payment.case_payment import Given
 from rules.payment.month import Month
 from rules.payment.place import month_text, months
 from rules.payment.special_kinds import needed_columns
 from rules.payment.stays import budget_year, merge_parts
+from rules.policy.model import Rules
 from rules.policy.resolve import Policy, the_one_valid
+from rules.policy.scheme_tables import last_with
 from rules.policy.shipped import find_policy
 
 StartProgress = Callable[[int | None], Callable[[int], None]]
@@ -133,7 +137,7 @@ class _MonthRun:
 
     def open(self) -> tuple[Claims, Groupers]:
         """Open the claims, and the groupers of all schemes that days up to the end of the month may ask for."""
-        groupers = Groupers()
+        groupers = Groupers(self.sub_types)
         for name in self.schemes():
             groupers[name]  # makes it
         claims = open_claims(
@@ -159,15 +163,25 @@ class _MonthRun:
         """Return the scheme of a day."""
         return self.request.scheme or the_one_valid(list(self.policies), day).on(day).rules.scheme
 
+    def sub_types(self, scheme: str) -> SubTypes | None:
+        """Return the rules of sub-types of the policy that has a scheme's tables, or of the month."""
+        own = the_one_valid(list(self.policies), self.first_day), self.first_day
+        return sub_type_rules(*(last_with(self.policies, scheme) or own))
+
     def extra(self) -> list[str]:
         """Return the claim columns that special kinds look at beyond those every case has."""
-        kinds = (kind for policy in self.policies for day in policy.starts for kind in policy.on(day).rules.kinds)
+        kinds = (kind for rules in self.all_rules() for kind in rules.kinds)
         return ["diagnoses"] if any("diagnoses" in needed_columns(kind.when) for kind in kinds) else []
+
+    def all_rules(self) -> list[Rules]:
+        """Return the rules of all days of the policies."""
+        return [policy.on(day).rules for policy in self.policies for day in policy.starts]
 
     def reader(self, claims: Claims, groupers: Groupers) -> MonthReader:
         """Return what reads the claims."""
+        kept = [*self.extra(), *(["subtypes"] if any(rules.auxiliary for rules in self.all_rules()) else [])]
         basis = self.rules.date_basis
-        return MonthReader(claims, self.request.month, basis, self.scheme_of, groupers, self.known, self.extra())
+        return MonthReader(claims, self.request.month, basis, self.scheme_of, groupers, self.known, kept)
 
     def result(self, found: MonthClaims, tables: Tables, booked_month: str) -> _Result:
         """Price and settle the claims; their frame is let go on the way."""
@@ -194,8 +208,9 @@ class _MonthRun:
         if not rows.height:
             raise UserError(Text(f"没有 {self.month} 的结算记录", f"there are no claims of {self.month}"))
         rows = with_parts_taken_back(rows, self.known.held)
-        last = rows["stay_id"].filter(~rows["part_of_stay"].fill_null(value=False)).drop_nulls()
-        before, height = read_parts(self.known.parts(last), rows), rows.height
+        last = rows["stay_id"].filter(~rows["part_of_stay"].fill_null(value=False))
+        finished = self.known.held.filter(pl.col("stay_id").is_in(last.implode()))
+        before, height = read_parts(finished["record"].to_list(), rows), rows.height
         merged = merge_parts(pl.concat([rows, before]) if before.height else rows)
         del rows
         booked, held = merged.claims.height, merged.held.height

@@ -1,4 +1,4 @@
-"""The files a policy consists of: itself, the baseline of a reform, and the tables that it names on any day."""
+"""The files a policy consists of: itself, the baseline of a reform, and the tables and rules that it names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,10 @@ def policy_files(file: Path, policy: Policy) -> list[Path]:
     """
     folder = policy.file.parent
     named = {text for text in _texts(policy.document) if Path(text).suffix in TABLES}
-    found = [file, policy.file, *(folder / name for name in sorted(named))]
+    auxiliary = (policy.on(day).rules.auxiliary for day in policy.starts)
+    rules = sorted({one.rules for one in auxiliary if one is not None and one.rules is not None})
+    sub_types = [path for name in rules for path in sorted((folder / name).glob("*"))]
+    found = [file, policy.file, *(folder / name for name in sorted(named)), *sub_types]
     return list(dict.fromkeys(path for path in found if path.is_file()))
 
 

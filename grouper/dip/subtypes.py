@@ -23,6 +23,8 @@ from grouper.scheme.settings import Strict, read_toml, validated
 from grouper.scheme.tables import Layout, Row, Table, Tables, read_tables
 
 EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLE = "example"
+"""The name of the illustrative set."""
 DEATH = "5"
 """The way of discharge (离院方式) that is death."""
 LAYOUT = Layout(
@@ -100,7 +102,7 @@ class SubTypes:
 
 def load_sub_types(folder: str | Path) -> SubTypes:
     """Load the sub-types of a folder, or the illustrative ones, named example. Raises UserError with every fault."""
-    path = EXAMPLES / "subtypes" if folder == "example" else Path(folder)
+    path = EXAMPLES / "subtypes" if folder == EXAMPLE else Path(folder)
     head = validated(path / "subtypes.toml", SubTypesHead, read_toml(path / "subtypes.toml"))
     faults: list[Text] = []
     tables = read_tables(path, faults, LAYOUT)

@@ -113,6 +113,7 @@ class Auxiliary(Model):
     """辅助分型: a coefficient by group and sub-type; of several the highest counts."""
 
     file: str = term("辅助分型表", "table: group, subtype, coefficient")
+    rules: str | None = term("辅助分型规则", "rules that give cases their sub-types: folder, or example", default=None)
     applies_to: tuple[Literal["low", "normal", "high", "extreme"], ...] = term(
         "适用", "classes it applies to", min_length=1
     )

@@ -52,6 +52,7 @@ class LevelCoefficients(Model):
 class SubTypes(Model):
     """辅助分型: when a sub-type earns a coefficient (all conditions)."""
 
+    rules: str | None = term("辅助分型规则", "rules that give cases their sub-types: folder, or example", default=None)
     cases_over: Annotated[int, Field(ge=0)] = term(
         "上年病例数（高于）", "cases of group and sub-type in the newest year above", "cases"
     )
