@@ -4,6 +4,7 @@ Order of a case (医保发〔2025〕18号 and the 2025 规程): special-case dec
 score, coefficient, points, standard. Formulas of the classes: 医保办发〔2020〕50号 for DIP, local rules for DRG.
 """
 
+import operator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from rules.policy.resolve import Resolved
 from rules.policy.tables import GroupFigures, Tables
 
 ONE, NONE = Fraction(1), Fraction(0)
+BEYOND = {"below": operator.lt, "up_to": operator.le, "over": operator.gt, "at_least": operator.ge}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +63,24 @@ class Ordinary(NamedTuple):
     official: str = "formula"
 
 
-def price(case: Discharge, resolved: Resolved, tables: Tables, *, telling: bool = True) -> Priced:
+def price(
+    case: Discharge, resolved: Resolved, tables: Tables, *, telling: bool = True, figures: Figures | None = None
+) -> Priced:
     """Pay one case under one day's rules, with its steps unless `telling` is off.
 
-    UserError for what the policy or its tables do not give.
+    `figures`: those of the rules and tables, where many cases share them. UserError for what the policy or its tables
+    do not give.
     """
-    return _Pricing(case, resolved, tables, telling=telling).priced()
+    return _Pricing(case, resolved, figures or Figures(resolved.rules, tables), telling=telling).priced()
 
 
 class _Pricing(Trace):
     """The pricing of one case: the group it is paid as, its coefficient, and the steps told so far."""
 
-    def __init__(self, case: Discharge, resolved: Resolved, tables: Tables, *, telling: bool) -> None:
+    def __init__(self, case: Discharge, resolved: Resolved, figures: Figures, *, telling: bool) -> None:
         super().__init__(resolved, telling=telling)
-        self.case, self.rules, self.figures = case, resolved.rules, Figures(resolved.rules, tables)
-        self.scale, self.tables = self.figures.scale, tables
+        self.case, self.rules, self.figures = case, resolved.rules, figures
+        self.scale, self.tables = figures.scale, figures.tables
         self.by_charge = case.pool.point_value.start.unit == "charge_yuan"
         self.group, self.factor, self.exempt = case.group, ONE, False
         self.f, self.extra = ONE, NONE
@@ -403,14 +408,7 @@ class _Pricing(Trace):
             found, how = charge > line, f"{self.yuan(charge)} > {self.yuan(line)}"
         else:
             sign, bound = band_of(rule, self.figures.weight(self.group or "")).edge
-            ratio = charge / divisor
-            beyond = {
-                "below": ratio < bound,
-                "up_to": ratio <= bound,
-                "over": ratio > bound,
-                "at_least": ratio >= bound,
-            }
-            found = beyond[sign]
+            found = BEYOND[sign](charge / divisor, bound)
             how = f"{self.ratio_told(charge, divisor)} {COMPARE[sign]} {self.figure(bound)}"
         if found:
             self.tell("病例类型", "case class", CLASS_TEXT[name], "case_class", name, how=how)
@@ -423,6 +421,8 @@ class _Pricing(Trace):
         return Fraction(self.case.cost_lines[name])
 
     def ratio_told(self, charge: Fraction, divisor: Fraction) -> str:
+        if not self.telling:
+            return ""
         return f"r = {self.yuan(charge)} ÷ {self.yuan(divisor)} = {self.figure(charge / divisor)}"
 
     def cost_told(self, charge: Fraction) -> str:

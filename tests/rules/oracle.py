@@ -10,7 +10,7 @@ import polars as pl
 from rules.money import round_decimals, round_fen
 from rules.payment.case_payment import SHOWN_DECIMALS, Given
 from rules.payment.discharge import Discharge
-from rules.payment.figures import classifying_value, start_value
+from rules.payment.figures import Figures, classifying_value, start_value
 from rules.payment.reference import price
 from rules.policy.model import Rules
 from rules.policy.resolve import Policy
@@ -30,6 +30,7 @@ def expected(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
     """Pay every case by the reference; its inputs are gathered here in plain Python."""
     resolved = policy.on(policy.valid[0])
     rules, tables = resolved.rules, load_tables(policy, resolved)
+    figures = Figures(rules, tables)
     lines = defaultdict(list)
     for line in given.fee_lines.iter_rows(named=True) if given.fee_lines is not None else ():
         lines[line["case_id"]].append(line)
@@ -54,7 +55,7 @@ def expected(cases: pl.DataFrame, policy: Policy, given: Given) -> pl.DataFrame:
             at_clearing=given.at_clearing,
             **item_figures(lines[claim["case_id"]], rules),
         )
-        paid = price(case, resolved, tables, telling=False)
+        paid = price(case, resolved, tables, telling=False, figures=figures)
         decimals = SHOWN_DECIMALS if rules.money.points is None else rules.money.points.decimals
         shown = round_decimals(
             paid.points, decimals, rules.money.mode if rules.money.points is None else rules.money.points.mode
