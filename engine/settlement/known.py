@@ -69,23 +69,18 @@ class Known:
         before = self._joined(asked, query)["original_case_id"].to_list()
         return Originals(paid=[priced_cases(paid)] if paid.height else [], reversed_before=before)
 
-    def parts(self, stays: pl.Series) -> list[str]:
-        """Return the records (JSON) of held parts of stays that no case has taken in yet."""
-        query = f"SELECT record FROM ({self._held}) SEMI JOIN asked USING (stay_id) ORDER BY month, case_id"  # noqa: S608
-        return self._joined(stays.to_frame("stay_id"), query)["record"].to_list()
-
-    def held(self, cases: pl.Series) -> pl.DataFrame:
-        """Return case_id and stay_id of those cases that are held parts, which no case has taken in yet."""
-        query = f"SELECT case_id, stay_id FROM ({self._held}) SEMI JOIN asked USING (case_id)"  # noqa: S608
-        return self._joined(cases.to_frame("case_id"), query)
-
-    @property
-    def _held(self) -> str:
-        return f"""
-            FROM ledger_part AS p WHERE batch IN ({self.others}) AND NOT EXISTS (
-                FROM ledger_case AS c WHERE c.stay_id = p.stay_id AND c.sign > 0 AND c.batch IN ({self.others})
+    @cached_property
+    def held(self) -> pl.DataFrame:
+        """Parts of stays that other months hold and no case has taken in yet: case_id, stay_id, record (JSON)."""
+        query = f"""
+            WITH held AS (FROM ledger_part WHERE batch IN ({self.others})),
+            taken AS (
+                SELECT DISTINCT stay_id FROM ledger_case
+                WHERE sign > 0 AND batch IN ({self.others}) AND stay_id IN (SELECT stay_id FROM held)
             )
-        """
+            SELECT case_id, stay_id, record FROM held ANTI JOIN taken USING (stay_id) ORDER BY month, case_id
+        """  # noqa: S608
+        return self.ledger.rows(query)
 
     def neighbours(self, stays: pl.DataFrame, days: int) -> pl.DataFrame:
         """Return stays of the same persons in other months that lie within so many days."""

@@ -1,27 +1,25 @@
 """Stays settled in parts: held in the ledger until their last settlement arrives, and read back for it to take in."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from rules.payment.place import month_text
 from rules.payment.stays import MONEY, is_refund
 
-FindHeld = Callable[[pl.Series], pl.DataFrame]
-"""Given case ids, return case_id and stay_id of those that are held parts."""
 _PART = pl.col("part_of_stay").fill_null(value=False)
 
 
-def with_parts_taken_back(rows: pl.DataFrame, held: FindHeld) -> pl.DataFrame:
+def with_parts_taken_back(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     """Make the refund of a held part a part of the same stay: the last settlement takes in what both come to, nothing.
 
-    `rows`: claims. `held`: finds parts of other months.
+    `rows`: claims. `held`: case_id and stay_id of parts of other months.
     """
     refunds = rows.filter(is_refund(rows)).select("case_id", pl.col("original_case_id").alias("part"))
     if not refunds.height:
         return rows
-    parts = pl.concat([rows.filter(_PART).select("case_id", "stay_id"), held(refunds["part"].alias("case_id"))])
+    parts = pl.concat([rows.filter(_PART).select("case_id", "stay_id"), held.select("case_id", "stay_id")])
     stay_of = dict(refunds.join(parts, left_on="part", right_on="case_id").select("case_id", "stay_id").iter_rows())
     if not stay_of:
         return rows
