@@ -8,9 +8,12 @@ import pytest
 
 from engine.clearing_folders import ClearingRequest, TableFiles, run_clearing
 from engine.pricing import run_pricing
+from engine.settlement.clearing import LedgerClearing, clear_on_ledger
+from engine.settlement.ledger import open_ledger
 from grouper.fault import UserError as TableError
 from rules.fault import UserError
 from tests.engine.money_city import POLICY, write_city
+from tests.engine.settlement.priced_ledger import city_ledger
 from tests.engine.test_money_runs import cleared, hospital_month, priced_year, pricing
 
 POOL = 'funds = ["fund_pool_paid"]\n'
@@ -56,6 +59,24 @@ def test_carve_outs_retention_and_care_elsewhere_come_off_before_the_value(tmp_p
     assert "carved out: north" in (city / "cleared" / "budgets.csv").read_text(encoding="utf-8")
     with pytest.raises(UserError, match="pool employee has no rule for care elsewhere"):
         cleared(write_city(tmp_path / "plain"), tables=tables)
+
+
+def test_a_ledger_takes_the_accounts_that_its_cash_entries_do_not_hold(tmp_path: Path) -> None:
+    """30,000 - 600 - 2,400 leave 27,000: 9,000 and 18,000, less 6,300 and 12,600 prepaid; H1 keeps 600."""
+    path = city_ledger(tmp_path / "city", policy=POLICY.replace(POOL, POOL + OUT_OF_AREA))
+    rows = ("employee,H1,vbp_retention,600.00", "employee,,care_elsewhere,2400.00")
+    with open_ledger(path) as ledger:
+        wrong = LedgerClearing(2026, accounts=accounts(path.parent, "employee,H1,advance,1").accounts)
+        with pytest.raises(TableError, match="'advance' is no kind here"):
+            clear_on_ledger(ledger, wrong)
+        given = LedgerClearing(2026, trial=True, accounts=accounts(path.parent, *rows).accounts)
+        assert clear_on_ledger(ledger, given)["new"]
+        assert not clear_on_ledger(ledger, given)["new"]
+        table = ledger.rows("SELECT hospital_id, clearing, vbp_retention, due FROM ledger_clearing ORDER BY ALL")
+        # trial: deposits of 700 and 1,400 stay held
+        assert table.rows() == [("H1", 9_000_00, 600_00, 2_600_00), ("H2", 18_000_00, 0, 4_000_00)]
+        roles = ledger.rows("SELECT role FROM ledger_input JOIN ledger_batch USING (batch) WHERE kind = 'clearing'")
+        assert "accounts" in roles["role"].to_list()
 
 
 def test_accounts_name_their_faults(tmp_path: Path) -> None:
