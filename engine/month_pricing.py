@@ -118,6 +118,7 @@ class MonthPricing:
         """
         refund = cases.select(is_refund(cases).alias("refund")).to_series()
         refunds, here = cases.filter(refund), cases.filter(~refund) if refund.any() else cases
+        del cases  # the frame of a month is a good part of what a run may take in memory
         others = self.originals(refunds) if refunds.height else Originals()
         here = self._with_stays(here, refunds)
         booked = self._booked(here, refunds, others)

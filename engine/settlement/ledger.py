@@ -138,8 +138,8 @@ class Batch:
 
 
 @contextmanager
-def open_ledger(path: Path, *, create: bool = False) -> Iterator[Ledger]:
-    """Open a ledger for writing; `create` makes it where there is none.
+def open_ledger(path: Path, *, create: bool = False, memory: str = MEMORY) -> Iterator[Ledger]:
+    """Open a ledger for writing; `create` makes it where there is none. `memory`: what the database may keep in it.
 
     Raises UserError where another process has it open, where it is no ledger, or of another version.
     """
@@ -148,7 +148,7 @@ def open_ledger(path: Path, *, create: bool = False) -> Iterator[Ledger]:
             _make(path)
         with _opened(path, read_only=False) as ledger:
             try:
-                ledger.connection.execute(f"SET memory_limit = '{MEMORY}'")
+                ledger.connection.execute(f"SET memory_limit = '{memory}'")
                 create_views(ledger.connection)
             except _NOT_WRITTEN as error:
                 raise cannot_write(path, error) from error

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
@@ -40,7 +40,7 @@ class MonthClaims:
 
     rows: canonical columns, status, reason, group and parent, `own` (year × 100 + month of the claim) and `late`
     (it belongs to an earlier month). counts: rows_in, rejected, known, changed (known with another charge), elsewhere.
-    late: rows by the month they belong to.
+    late: rows by the month they belong to. held: parts of stays that are put aside.
     """
 
     rows: pl.DataFrame
@@ -48,6 +48,7 @@ class MonthClaims:
     findings: Findings
     counts: Counter[str]
     late: Counter[str]
+    held: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)

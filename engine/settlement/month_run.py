@@ -40,6 +40,8 @@ from rules.policy.scheme_tables import last_with
 from rules.policy.shipped import find_policy
 
 StartProgress = Callable[[int | None], Callable[[int], None]]
+MEMORY = "256MB"
+"""What the ledger may keep in memory beside the month's frames, however many months it holds."""
 PIECE = 200_000
 """Cases that are written at once: bounds what their copy for the ledger takes."""
 
@@ -61,7 +63,7 @@ def settle(request: SettlementRequest, start_progress: StartProgress | None = No
 def _ledger_of(path: Path) -> Iterator[Ledger]:
     """Open the ledger; one that was made for a run that fails goes again, while nobody else can have opened it."""
     new = not path.exists()
-    with open_ledger(path, create=True) as ledger:
+    with open_ledger(path, create=True, memory=MEMORY) as ledger:
         try:
             yield ledger
         except BaseException:
@@ -75,7 +77,6 @@ class _Result:
     """What a run has to write."""
 
     found: MonthClaims
-    held: pl.DataFrame
     pricing: MonthPricing
     settled: Month
     notes: list[Noted]
@@ -184,26 +185,24 @@ class _MonthRun:
         return MonthReader(claims, self.request.month, basis, self.scheme_of, groupers, self.known, kept)
 
     def result(self, found: MonthClaims, tables: Tables, booked_month: str) -> _Result:
-        """Price and settle the claims; their frame is let go on the way."""
-        cases, held = self.merged(found)
-        decisions = latest(self.known.decisions(cases["case_id"]), tables.decisions, ["case_id"])
+        """Price and settle the claims; no frame outlives its use, for each is a good part of what a run may take."""
+        decisions = latest(self.known.decisions(found.rows["case_id"]), tables.decisions, ["case_id"])
         given = Given(fee_lines=tables.fee_lines, decisions=decisions if decisions.height else None)
         known = self.known
         pricing = MonthPricing(
             self.request.month, self.policies, given, known.originals, known.values(), known.neighbours
         )
-        priced = pricing.priced(cases)
-        del cases
+        priced = pricing.priced(self.merged(found))
         self.stage("price")
         deductions = latest(known.deductions(), tables.deductions, ["case_id", "item", "rule"])
         settled = pricing.settled(priced, deductions)
         del priced
         _check(found.counts, settled)
         self.stage("settle")
-        return _Result(found, held, pricing, settled, self.notes(found, settled, booked_month))
+        return _Result(found, pricing, settled, self.notes(found, settled, booked_month))
 
-    def merged(self, found: MonthClaims) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return the cases that the month books, with their dates for pricing, and the parts that are held."""
+    def merged(self, found: MonthClaims) -> pl.DataFrame:
+        """Return the cases that the month books, with their dates for pricing; put the parts that are held aside."""
         rows, found.rows = found.rows, found.rows.clear()
         if not rows.height:
             raise UserError(Text(f"没有 {self.month} 的结算记录", f"there are no claims of {self.month}"))
@@ -213,10 +212,12 @@ class _MonthRun:
         before, height = read_parts(finished["record"].to_list(), rows), rows.height
         merged = merge_parts(pl.concat([rows, before]) if before.height else rows)
         del rows
-        booked, held = merged.claims.height, merged.held.height
-        left = height + before.height - booked - held
-        found.counts.update(held=held, from_ledger=before.height, booked=booked, merged=left - before.height)
-        return self.dated(merged.claims), merged.held
+        found.held, booked = merged.held, merged.claims.height
+        left = height + before.height - booked - found.held.height
+        found.counts.update(
+            held=found.held.height, from_ledger=before.height, booked=booked, merged=left - before.height
+        )
+        return self.dated(merged.claims)
 
     def dated(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Add the month that books a case, the one whose value pays it, whether it is late, and its budget year.
@@ -273,7 +274,7 @@ class _MonthRun:
         settled, names = result.settled, {name: grouper.names for name, grouper in groupers.items()}
         for piece in settled.cases.iter_slices(PIECE):
             batch.write("ledger_case", case_rows(piece, names))
-        batch.write("ledger_part", part_rows(result.held))
+        batch.write("ledger_part", part_rows(result.found.held))
         bookings = booking_rows(settled, self.rules, self.ledger, self.month, booked_month)
         batch.write("ledger_booking", bookings)
         batch.write("ledger_value", _value_rows(settled.cases, result.pricing))
