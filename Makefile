@@ -53,6 +53,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.grouping
 	$(BIN)/python -m benchmarks.pricing
 	$(BIN)/python -m benchmarks.clearing
+	$(BIN)/python -m benchmarks.settlement
+	$(BIN)/python -m benchmarks.statements
+	$(BIN)/python -m benchmarks.measurement
 
 # A folder of wheels, drgdip's own among them, for machines without a network; see README.
 bundle: $(READY)
