@@ -13,7 +13,7 @@ from engine.clearing_inputs import Gathered
 from engine.clearing_tables import budget_table, hospital_table, identity_table, statement_table
 from engine.special_reviews import reviews_summary, reviews_text
 from rules.fault import Text
-from rules.money import yuan_text
+from rules.money import exact_text, yuan_text
 from rules.payment.bands import cliffs
 from rules.payment.case_payment import Given, price_cases
 from rules.payment.clearing import Stage
@@ -200,7 +200,7 @@ def _pool_summary(found: PoolResult, identity: Identity) -> dict[str, Any]:
     return {
         "pool": points.pool.id,
         "hospitals": len(cleared.hospitals),
-        "points": str(sum((share.sums.points for share in points.shares.values()), Fraction())),
+        "points": exact_text(sum((share.sums.points for share in points.shares.values()), Fraction())),
         "fund_ratio": f"{float(points.ratio):.6f}",
         "value": f"{float(points.value.value / 100):.6f}",
         "value_rest": points.value.reason,

@@ -18,6 +18,7 @@ from engine.provenance import input_files, program_versions
 from engine.special_reviews import reviews_of, reviews_summary
 from engine.tables import read_table
 from rules.fault import Text, UserError
+from rules.money import exact_text
 from rules.payment.month import Month
 from rules.payment.place import day_column, month_text, months
 from rules.payment.special_case import candidates
@@ -145,7 +146,7 @@ def _pools(settled: Month, values: Mapping[tuple[str, str], Fraction]) -> list[d
     return [
         row
         | {
-            "value": str(values[row["pool"], row["month"]] / 100),
+            "value": exact_text(values[row["pool"], row["month"]] / 100),
             "cases_add_up": parts.get(row["pool"], 0) == row["payable"],
         }
         for row in table.to_dicts()

@@ -18,6 +18,7 @@ Exact = int | Decimal | Fraction
 
 FEN_OF_STEP: dict[str, int] = {"fen": 1, "jiao": 10, "yuan": 100}
 Key = TypeVar("Key", bound=Hashable)
+_LONGEST = 10**60
 
 
 def round_whole(exact: Exact, mode: Mode) -> int:
@@ -68,6 +69,18 @@ def yuan_text(amount: int) -> str:
     """Print an amount of fen as yuan with two decimals: -5 -> "-0.05"."""
     sign, amount = ("-", -amount) if amount < 0 else ("", amount)
     return f"{sign}{amount // 100}.{amount % 100:02d}"
+
+
+def exact_text(exact: Exact) -> str:
+    """Return an exact figure as text: a fraction, or 60 decimals where its denominator has more digits than that.
+
+    Sums of unrounded points have denominators without end; what 60 decimals leave out is far below any fen.
+    """
+    value = Fraction(exact)
+    if value.denominator < _LONGEST:
+        return str(value)
+    whole, decimals = divmod(round_whole(abs(value) * _LONGEST, "half_even"), _LONGEST)
+    return f"{'-' if value < 0 else ''}{whole}.{decimals:060d}"
 
 
 def largest_remainder(total: int, shares: Mapping[Key, Exact]) -> dict[Key, int]:

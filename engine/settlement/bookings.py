@@ -9,6 +9,7 @@ from engine.settlement.known import Known
 from engine.settlement.ledger import Ledger
 from engine.settlement.states import fixed_months
 from grouper.fault import Text, UserError
+from rules.money import exact_text
 from rules.payment.fund_part import sums_by
 from rules.payment.month import HOSPITAL_MONTH, Month, Scores
 from rules.payment.prepayment import prepay
@@ -123,7 +124,7 @@ def _part(cases: pl.DataFrame, rules: Rules, year: int, scores: Scores) -> pl.Da
     for key, total in sums_by(cases, HOSPITAL_MONTH, rules.money).items():
         parts = prepay(rules.month, payable[key], rules.money, scores.get(key[2], Fraction(1)))
         own = {
-            "cases": total.cases, "points": str(total.points), "charge": total.charge + total.charge_outside,
+            "cases": total.cases, "points": exact_text(total.points), "charge": total.charge + total.charge_outside,
             "booked": total.booked + total.booked_outside, "payable": parts.payable, "deducted": 0, "paid": parts.paid,
             "deposit": parts.deposit, "withheld": parts.withheld,
         }  # fmt: skip

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from engine.settlement.policy_files import policy_files
 from engine.settlement.states import cleared_years
 from engine.settlement.year_cases import LedgerCases
 from grouper.fault import Text, UserError
+from rules.money import exact_text
 from rules.payment.deductions import counted
 from rules.payment.year import Paid
 from rules.policy.model import Rules
@@ -165,7 +165,7 @@ def _rows(cleared: Cleared, gathered: Gathered) -> dict[str, pl.DataFrame]:
     tables = clearing_tables(cleared, gathered)
     year = str(gathered.last_day.year)
     values = [
-        {"pool": name, "month": year, "value": f"{float(value / 100):.6f}", "exact": str(Fraction(value, 100))}
+        {"pool": name, "month": year, "value": f"{float(value / 100):.6f}", "exact": exact_text(value / 100)}
         for name, value in ((name, found.points.value.value) for name, found in cleared.results.items())
     ]
     points = pl.col("points").cast(pl.Decimal(38, 6))

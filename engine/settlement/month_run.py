@@ -29,6 +29,7 @@ from engine.settlement.stay_parts import part_rows, read_parts, with_parts_taken
 from engine.special_reviews import reviews_of, reviews_summary
 from grouper.dip.subtypes import SubTypes
 from grouper.fault import Text, UserError
+from rules.money import exact_text
 from rules.payment.case_payment import Given
 from rules.payment.month import Month
 from rules.payment.place import month_text, months
@@ -336,7 +337,7 @@ def _value_rows(cases: pl.DataFrame, pricing: MonthPricing) -> pl.DataFrame:
     """Return the point values that paid the cases as rows of ledger_value; yuan."""
     used = cases.select("pool", "value_month").unique().cast(pl.String).sort("pool", "value_month")
     values = {key: pricing.values[key] / 100 for key in used.iter_rows() if key in pricing.values}
-    rows = [(*key, f"{float(value):.6f}", str(value)) for key, value in values.items()]
+    rows = [(*key, f"{float(value):.6f}", exact_text(value)) for key, value in values.items()]
     frame = pl.DataFrame(rows, dict.fromkeys(("pool", "month", "value", "exact"), pl.String), orient="row")
     return frame.with_columns(pl.col("value").cast(pl.Decimal(18, 6)))
 

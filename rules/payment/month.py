@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from rules.fault import Text, UserError
-from rules.money import round_fen
+from rules.money import exact_text, round_fen
 from rules.payment.columns import need
 from rules.payment.deductions import deducted_by
 from rules.payment.figures import limits_of
@@ -216,7 +216,7 @@ def _hospital_rows(
             {
                 **dict(zip(HOSPITAL_MONTH, key, strict=True)),
                 "cases": own.cases,
-                "points": str(own.points),
+                "points": exact_text(own.points),
                 "charge": own.charge + own.charge_outside,
                 "booked": own.booked + own.booked_outside,
                 "payable": parts.payable,

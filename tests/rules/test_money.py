@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.money import fen, largest_remainder, round_decimals, round_fen, round_whole, yuan_text
+from rules.money import exact_text, fen, largest_remainder, round_decimals, round_fen, round_whole, yuan_text
 
+LONG = Fraction(10**5000 // 7, 3**9000 * 10**705)
+"""A value whose terms have more digits than Python prints."""
 SAME_AS = {
     "half_away_from_zero": decimal.ROUND_HALF_UP,
     "half_even": decimal.ROUND_HALF_EVEN,
@@ -84,3 +86,16 @@ def test_ties_of_a_division() -> None:
         largest_remainder(1, {"a": 0})
     with pytest.raises(ValueError, match="negative"):
         largest_remainder(1, {"a": -1, "b": 2})
+
+
+@given(st.fractions(max_denominator=10**20))
+def test_exact_text_is_the_figure(exact: Fraction) -> None:
+    assert Fraction(exact_text(exact)) == exact
+
+
+def test_exact_text_of_endless_figures_has_60_decimals() -> None:
+    assert exact_text(-Fraction(1, 10**60)) == f"-0.{1:060d}"
+    assert exact_text(Fraction(-2, 3 * 10**60)) == f"-0.{1:060d}"
+    for value in (LONG, -LONG, LONG + 10**30):
+        assert abs(Fraction(exact_text(value)) - value) <= Fraction(1, 2 * 10**60)
+        assert len(exact_text(value).split(".")[1]) == 60
