@@ -66,8 +66,17 @@ def describe(directory: Directory, row: GroupRow) -> str:
         cells[name] for name in ("main_diagnosis", "any_diagnosis", "other_diagnosis", "marker") if cells[name]
     ]
     numbers = [cells[name] for name in ("age_days", "birth_weight") if cells[name]]
-    procedures = [cells[name] for name in ("main_procedure", "related_procedure", "procedures", "class") if cells[name]]
+    procedures = [cells[name] for name in ("main_procedure", "related_procedure", "procedures") if cells[name]]
+    procedures += [_CLASS_NAMES[cells["class"]]] if cells["class"] else []
     return " × ".join([" ".join([*diagnoses, *numbers]), " + ".join(procedures) or "保守治疗"]).removeprefix(" × ")
+
+
+_CLASS_NAMES = {
+    "surgery": "手术",
+    "therapeutic": "治疗性操作",
+    "diagnostic": "诊断性操作",
+    "conservative": "保守治疗",
+}
 
 
 def explain_case(directory: Directory, record: Record) -> Explanation[DipGroup]:
