@@ -12,7 +12,7 @@ from typing import Any
 from rules.fault import Text, UserError
 from rules.policy.resolve import Policy
 
-OF_SCHEME = ("scheme", "weights", "scores", "auxiliary")
+OF_SCHEME = ("scheme", "weights", "scores", "auxiliary", "primary_care")
 """Tables of a policy that speak of a scheme's groups."""
 
 

@@ -190,6 +190,55 @@ def test_the_year_is_cleared(town: Path, tmp_path: Path, run: Run) -> None:
     assert (tmp_path / "year" / "2026-H2.xlsx").is_file()
 
 
+def test_stays_over_the_new_year_from_a_local_directory_to_the_national_one(town: Path, tmp_path: Path) -> None:
+    """The stay that ended in 2026 keeps its directory, score, sub-type and primary-care list; JC-3392 is of dip-3.0."""
+    measured, local = town / "measured", str(town / "measured" / "directory")
+    text = (measured / "policy.toml").read_text("utf-8").replace("to = 2026-12-31", "to = 2027-12-31")
+    start = text.index("[scores]")
+    end = min(at for table in ("[calibration]", "[directory]") if (at := text.find(table, start)) > 0)
+    old = 'from = 2026-01-01, mean_all = "3000.00"'
+    both = f"""[scores]
+base = 1000
+values = [
+  {{ {old}, scheme = "{local}", file = "{measured / "scores.csv"}" }},
+  {{ from = 2027-01-01, mean_all = "3000.00", scheme = "dip-3.0", file = "national.csv" }},
+]
+
+[auxiliary]
+values = [
+  {{ from = 2026-01-01, file = "{measured / "auxiliary.csv"}", rules = "example", applies_to = ["normal"] }},
+  {{ from = 2027-01-01, file = "national-sub-types.csv", rules = "example", applies_to = ["normal"] }},
+]
+
+[hospital_coefficient]
+by = ["level"]
+table = {{ "3" = "1.2", "2" = "1.0" }}
+
+[primary_care]
+values = [{{ from = 2026-01-01, value = ["{COLD}"] }}, {{ from = 2027-01-01, value = ["JC-1858"] }}]
+
+"""
+    text = text[:start] + both + text[end:]
+    text = text.replace("[scheme]\nvalues = [", '[scheme]\nvalues = [{ from = 2027-01-01, value = "dip-3.0" }, ')
+    (tmp_path / "policy.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "national.csv").write_text("group,score\nJC-3392,900\n", encoding="utf-8")
+    sub_types = "group,subtype,coefficient\nJC-3392,age_old,1.5\n"
+    (tmp_path / "national-sub-types.csv").write_text(sub_types, encoding="utf-8")
+    january = [
+        case("before", "2027-01-05", 70, admitted="2026-12-20", discharged="2026-12-31"),
+        case("after", "2027-01-05", 70, admitted="2026-12-28", discharged="2027-01-01"),
+        case("young", "2027-01-06", discharged="2027-01-06"),
+    ]
+    settle_month(tmp_path, "2027-01", put(tmp_path / "2027-01.csv", january))
+    found = ask(tmp_path, "SELECT case_id, scheme, group_code, points::DOUBLE FROM ledger_case ORDER BY ALL")
+    assert found == [
+        ("after", "dip-3.0", "JC-3392", 1620),
+        ("before", local, COLD, 1750),
+        ("young", "dip-3.0", "JC-3392", 1080),
+    ]
+    assert faults_of(tmp_path / "city.duckdb") == []
+
+
 def test_rules_of_sub_types_that_do_not_fit(town: Path, tmp_path: Path) -> None:
     policy, months = town / "measured" / "policy.toml", town / "2026-10.csv"
     text = policy.read_text("utf-8")

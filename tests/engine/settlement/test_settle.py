@@ -283,6 +283,17 @@ def test_two_schemes_in_one_month_each_with_its_weights(tmp_path: Path) -> None:
     assert ask(town, "SELECT scheme FROM ledger_batch") == [(f"{new}, {town / 'small'}",)]
 
 
+def test_stays_over_the_new_year_from_the_second_to_the_third_national_scheme(tmp_path: Path) -> None:
+    """Z21.x00x001 is YR25 of 2.0, weight 0.8439, and XT35 of 3.0, weight 0.4875; a level-3 hospital has 1.10."""
+    january = [
+        stay("before", "2027-01-05", admitted="2026-12-20", discharged="2026-12-31", diagnoses="Z21.x00x001"),
+        stay("after", "2027-01-05", admitted="2026-12-28", discharged="2027-01-01", diagnoses="Z21.x00x001"),
+    ]
+    settle_month(tmp_path, "2027-01", january, policies=["synthetic-city"])
+    found = ask(tmp_path, "SELECT case_id, scheme, group_code, points::VARCHAR FROM ledger_case ORDER BY ALL")
+    assert found == [("after", "chs-drg-3.0", "XT35", "53.62500000"), ("before", "chs-drg-2.0", "YR25", "92.82900000")]
+
+
 def test_a_readmission_over_the_turn_of_the_month_is_seen(tmp_path: Path) -> None:
     back = (
         '[[kinds]]\nid = "back"\nname = { zh = "再入院", en = "back" }\nwhen = { returned_within = 10 }\n'
