@@ -253,7 +253,7 @@ def test_refusals_name_what_is_wrong(city: Path, tmp_path: Path) -> None:
 
 def test_tables_name_their_faults_by_row(city: Path) -> None:
     (city / "accounts.csv").write_text("pool,hospitl,kind,amount\nemployee,H1,advance,1.005\n", encoding="utf-8")
-    with pytest.raises(ClaimsError, match="accounts.csv:2:hospital: must not be empty"):
+    with pytest.raises(ClaimsError, match=r"accounts\.csv:2:hospital: must not be empty"):
         cleared(city, tables=TableFiles(accounts=city / "accounts.csv"))
     (city / "accounts.csv").write_text("pool,hospital,kind,amount\nemployee,H1,,1.005\n", encoding="utf-8")
     with pytest.raises(ClaimsError) as caught:

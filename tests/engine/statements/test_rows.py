@@ -69,7 +69,7 @@ def shown(text: str | None) -> str | None:
     """A text as a cell shows it: signs that XML has not are gone, and rich text of the data is none."""
     if text is None:
         return None
-    kept = text.replace("\ufffe", "").replace("\uffff", "").replace("\r\n", "\n").replace("\r", "\n")
+    kept = text.replace("\ufffe", "").replace("\uffff", "")
     return f" {kept}" if kept.startswith("<r>") else kept
 
 
