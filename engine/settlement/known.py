@@ -44,13 +44,20 @@ class Known:
         return cleared_years(self.ledger)
 
     def seen(self, ids: pl.Series) -> pl.DataFrame:
-        """Return case_id and total_charge of those cases that other months hold, as cases or parts of stays."""
+        """Return case_id and charge of those cases that other months hold, as cases or parts of stays.
+
+        A refund's charge is what it takes back; the charge of a stay that took parts in is not that of its last
+        settlement, and stays empty.
+        """
         if self.others == "NULL":
-            return pl.DataFrame(schema={"case_id": pl.String, "total_charge": pl.Int64})
+            return pl.DataFrame(schema={"case_id": pl.String, "charge": pl.Int64})
         query = f"""
-            SELECT case_id, total_charge FROM asked JOIN ledger_case USING (case_id) WHERE batch IN ({self.others})
+            SELECT case_id, CASE WHEN stay_id IN (SELECT stay_id FROM ledger_part) THEN NULL ELSE abs(total_charge) END
+                AS charge
+            FROM asked JOIN ledger_case USING (case_id) WHERE batch IN ({self.others})
             UNION ALL
-            SELECT case_id, total_charge FROM asked JOIN ledger_part USING (case_id) WHERE batch IN ({self.others})
+            SELECT case_id, abs(total_charge) FROM asked JOIN ledger_part USING (case_id)
+            WHERE batch IN ({self.others})
         """  # noqa: S608
         return self._joined(ids.to_frame("case_id"), query).unique("case_id")
 

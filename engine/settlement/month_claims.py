@@ -40,7 +40,7 @@ class MonthClaims:
 
     rows: canonical columns, status, reason, group and parent, `own` (year × 100 + month of the claim) and `late`
     (it belongs to an earlier month). counts: rows_in, rejected, known, changed (known with another charge), elsewhere.
-    late: rows by the month they belong to. held: parts of stays that are put aside.
+    late: rows by the month they belong to. parts: settlements of stays in part, held or merged.
     """
 
     rows: pl.DataFrame
@@ -48,7 +48,7 @@ class MonthClaims:
     findings: Findings
     counts: Counter[str]
     late: Counter[str]
-    held: pl.DataFrame = field(default_factory=pl.DataFrame)
+    parts: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,16 @@ class MonthReader:
     def _sorted_out(self, rows: pl.DataFrame, counts: Counter[str]) -> tuple[pl.DataFrame, Counter[str]]:
         """Tell which rows the month books (`keep`), with their own month and whether they are late; count the rest."""
         own = months(rows, self.basis.month)
-        seen = self.known.seen(rows["case_id"]).rename({"total_charge": "before"})
+        seen = self.known.seen(rows["case_id"]).with_columns(known=pl.lit(value=True))
         joined = rows.select("case_id", "total_charge").join(seen, on="case_id", how="left", maintain_order="left")
-        known = joined["before"].is_not_null()
+        known = joined["known"].fill_null(value=False)
         received = rows["received"]
         arrived = (received.dt.year() * 100 + received.dt.month().cast(pl.Int32)) == self.month
         late = (own < self.month) & (own.is_in(self._settled) | arrived.fill_null(value=False)) & ~known
         late &= ~own.is_in(self._pruned)
         keep = ((own == self.month) & ~known) | late
         counts["known"] = int(known.sum())
-        counts["changed"] = int((joined["before"] != joined["total_charge"]).fill_null(value=False).sum())
+        counts["changed"] = int((joined["charge"] != joined["total_charge"].abs()).fill_null(value=False).sum())
         counts["elsewhere"] = rows.height - counts["known"] - int(keep.sum())
         by_month = own.filter(late).value_counts()
         return (

@@ -208,16 +208,14 @@ class _MonthRun:
         if not rows.height:
             raise UserError(Text(f"没有 {self.month} 的结算记录", f"there are no claims of {self.month}"))
         rows = with_parts_taken_back(rows, self.known.held)
-        last = rows["stay_id"].filter(~rows["part_of_stay"].fill_null(value=False))
+        part = rows["part_of_stay"].fill_null(value=False)
+        found.parts, last = rows.filter(part), rows["stay_id"].filter(~part)
         finished = self.known.held.filter(pl.col("stay_id").is_in(last.implode()))
         before, height = read_parts(finished["record"].to_list(), rows), rows.height
         merged = merge_parts(pl.concat([rows, before]) if before.height else rows)
         del rows
-        found.held, booked = merged.held, merged.claims.height
-        left = height + before.height - booked - found.held.height
-        found.counts.update(
-            held=found.held.height, from_ledger=before.height, booked=booked, merged=left - before.height
-        )
+        held, booked = merged.held.height, merged.claims.height
+        found.counts.update(held=held, from_ledger=before.height, booked=booked, merged=height - booked - held)
         return self.dated(merged.claims)
 
     def dated(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -275,7 +273,7 @@ class _MonthRun:
         settled, names = result.settled, {name: grouper.names for name, grouper in groupers.items()}
         for piece in settled.cases.iter_slices(PIECE):
             batch.write("ledger_case", case_rows(piece, names))
-        batch.write("ledger_part", part_rows(result.found.held))
+        batch.write("ledger_part", part_rows(result.found.parts))
         bookings = booking_rows(settled, self.rules, self.ledger, self.month, booked_month)
         batch.write("ledger_booking", bookings)
         batch.write("ledger_value", _value_rows(settled.cases, result.pricing))

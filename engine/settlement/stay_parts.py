@@ -1,4 +1,4 @@
-"""Stays settled in parts: held in the ledger until their last settlement arrives, and read back for it to take in."""
+"""Stays settled in parts: kept in the ledger, and read back when a later month has the last settlement."""
 
 import json
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ def with_parts_taken_back(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFram
     )
 
 
-def part_rows(held: pl.DataFrame) -> pl.DataFrame:
-    """Return held parts as rows of ledger_part."""
-    month = pl.Series("month", [month_text(own) for own in held["own"]], pl.String)
+def part_rows(parts: pl.DataFrame) -> pl.DataFrame:
+    """Return settlements in part as rows of ledger_part."""
+    month = pl.Series("month", [month_text(own) for own in parts["own"]], pl.String)
     record = pl.struct(pl.exclude("own", "late")).struct.json_encode().alias("record")
-    return held.select("case_id", "stay_id", "hospital_id", month, "total_charge", record)
+    return parts.select("case_id", "stay_id", "hospital_id", month, "total_charge", record)
 
 
 def read_parts(records: Sequence[str], like: pl.DataFrame) -> pl.DataFrame:

@@ -93,6 +93,18 @@ def test_claims_of_settled_months_are_left_as_they_are(town: Path) -> None:
     assert payable(town, "booked_month") == {("2026-09",): 3 * PART, ("2026-10",): 3 * PART}
 
 
+def test_refunds_and_merged_stays_that_come_again_are_no_changes(town: Path) -> None:
+    october = [
+        stay("p1", "2026-10-10", charge=4000, stay_id="S", part_of_stay="1"),
+        stay("p2", "2026-10-20", charge=6000, stay_id="S"),
+        stay("r1", "2026-10-21", "BR19", "H1", -4000, refund="1", original_case_id="c0"),
+        stay("c0", "2026-10-12", charge=4000),
+    ]
+    settle_month(town, "2026-10", october)
+    summary = settle_month(town, "2026-11", [stay("n1", "2026-11-02"), *october])
+    assert findings(summary) == {("known", ""): 4}
+
+
 def test_a_case_whose_date_moved_to_another_month_is_not_paid_twice(town: Path) -> None:
     settle_month(town, "2026-09", SEPTEMBER)
     summary = settle_month(town, "2026-10", [*OCTOBER, stay("s1", "2026-10-09")])
