@@ -73,7 +73,7 @@ def clear(
         raise UserError(
             Text("须给出 --ledger，或 PRICED、--policy 与 --out", "give --ledger, or PRICED… with --policy and --out")
         )
-    from engine.clearing_folders import ClearingRequest, TableFiles, run_clearing
+    from engine.clearing.folders import ClearingRequest, TableFiles, run_clearing
 
     request = ClearingRequest(
         priced=priced,

@@ -33,7 +33,7 @@ def bid(
     as_json: Json = False,
 ) -> None:
     """Judge bids by a batch's rules and say why each wins or loses."""
-    from engine.procurement import run_bids
+    from engine.procurement.run import run_bids
 
     summary = run_bids(bids, pack, on.date() if on else None, out, language())
     if as_json:
@@ -57,8 +57,8 @@ def completion(
     as_json: Json = False,
 ) -> None:
     """Set purchases against agreed volumes, in agreement units, with progress against time."""
-    from engine.procurement import CompletionRequest, run_completion
-    from engine.procurement_tables import read_map
+    from engine.procurement.run import CompletionRequest, run_completion
+    from engine.procurement.tables import read_map
 
     names, day = read_map(column_map), on.date()
     request = CompletionRequest(purchases, products, winning, agreed, out, day, institutions, pack, names)
@@ -86,7 +86,7 @@ def retention(
     as_json: Json = False,
 ) -> None:
     """Reckon what hospitals may keep, why, and what over-reporting would be worth."""
-    from engine.procurement import run_retention
+    from engine.procurement.run import run_retention
 
     summary = run_retention(rows, pack, scope, on.date() if on else date.today(), out)  # noqa: DTZ011
     if as_json:
@@ -116,8 +116,8 @@ def savings(
     as_json: Json = False,
 ) -> None:
     """Reckon what procurement saved, by every method, with its price base, quantity base, unit, perimeter, coverage."""
-    from engine.procurement_savings import SavingsRequest, run_savings
-    from engine.procurement_tables import read_map
+    from engine.procurement.savings import SavingsRequest, run_savings
+    from engine.procurement.tables import read_map
 
     periods = _months(base, "--base"), _months(current, "--current")
     names = read_map(column_map)
@@ -148,7 +148,7 @@ def chain(
     as_json: Json = False,
 ) -> None:
     """Reckon what fund, patients and each hospital gain and lose together, and whether all three hold."""
-    from engine.procurement import run_chain
+    from engine.procurement.run import run_chain
 
     summary = run_chain(planned, out, actual, fund_limit * 100, tolerance * 100)
     if as_json:
@@ -173,7 +173,7 @@ def _say_verdict(found: dict[str, Any], zh: str, en: str) -> None:
 
 def _months(text: str, option: str) -> Any:  # noqa: ANN401
     """Read a period such as 2025-01:2025-12."""
-    from engine.procurement_tables import month_of
+    from engine.procurement.tables import month_of
     from rules.procurement.purchase_totals import Months
 
     first, colon, last = text.partition(":")

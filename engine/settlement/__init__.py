@@ -1,1 +1,1 @@
-"""engine/settlement."""
+"""The ledger and its batches: months settled, years cleared, undone, verified, shown."""

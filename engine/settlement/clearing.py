@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from engine.clearing import Cleared, clear_books, clearing_summary, clearing_tables, last_day, stage_of
-from engine.clearing_accounts import ELSEWHERE, RETENTION, read_accounts
-from engine.clearing_folders import read_lines, sums_of
-from engine.clearing_inputs import Books, Gathered
+from engine.clearing.accounts import ELSEWHERE, RETENTION, read_accounts
+from engine.clearing.folders import read_lines, sums_of
+from engine.clearing.inputs import Books, Gathered
+from engine.clearing.run import Cleared, clear_books, clearing_summary, clearing_tables, last_day, stage_of
 from engine.fee_lines import read_fee_lines
 from engine.provenance import input_files
 from engine.settlement.cash import not_repaid

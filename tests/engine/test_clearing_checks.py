@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.clearing_folders import ClearingRequest, TableFiles, run_clearing
+from engine.clearing.folders import ClearingRequest, TableFiles, run_clearing
 from engine.pricing import run_pricing
 from engine.settlement.clearing import LedgerClearing, clear_on_ledger
 from engine.settlement.ledger import open_ledger

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from engine.calibration import CalibrationRequest, run_calibration
 from engine.cases import ClaimsInput
-from engine.clearing_folders import ClearingRequest, TableFiles, run_clearing
+from engine.clearing.folders import ClearingRequest, TableFiles, run_clearing
 from engine.cli.calibrate import calibrate
 from engine.cli.clear import clear
 from engine.cli.price import price

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.clearing_folders import ClearingRequest, run_clearing
+from engine.clearing.folders import ClearingRequest, run_clearing
 from engine.settlement import year_cases
 from engine.settlement.clearing import LedgerClearing, clear_on_ledger
 from engine.settlement.intake import take_in

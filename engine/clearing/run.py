@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from engine.clearing_checks import clearing_checks
-from engine.clearing_inputs import Gathered
-from engine.clearing_tables import budget_table, hospital_table, identity_table, statement_table
+from engine.clearing.checks import clearing_checks
+from engine.clearing.inputs import Gathered
+from engine.clearing.tables import budget_table, hospital_table, identity_table, statement_table
 from engine.special_reviews import reviews_summary, reviews_text
 from rules.fault import Text
 from rules.money import exact_text, yuan_text

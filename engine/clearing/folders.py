@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from engine.clearing import clear_books, clearing_summary, clearing_tables, last_day, stage_of
-from engine.clearing_accounts import read_accounts
-from engine.clearing_inputs import Books, Gathered
-from engine.clearing_tables import in_yuan
+from engine.clearing.accounts import read_accounts
+from engine.clearing.inputs import Books, Gathered
+from engine.clearing.run import clear_books, clearing_summary, clearing_tables, last_day, stage_of
+from engine.clearing.tables import in_yuan
 from engine.fee_lines import read_fee_lines
 from engine.month_pricing import DECISIONS, DEDUCTIONS
 from engine.outputs.folder import replaced_folder

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import polars as pl
 
 from engine.outputs.printed import printed, printed_yuan
-from engine.procurement_tables import Names, in_yuan, of_file, read, refusals, refuse, scan_purchases, write
+from engine.procurement.tables import Names, in_yuan, of_file, read, refusals, refuse, scan_purchases, write
 from engine.tables import Column, read_table
 from grouper.fault import Text, UserError
 from rules.procurement.basket import Perimeter, Unit, basket, by_generic, perimeter, priced

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 
-from engine.clearing_inputs import Gathered
+from engine.clearing.inputs import Gathered
 from rules.fault import Text
 from rules.money import yuan_text
 from rules.payment.budget import PoolBudget, pool_budget, prove_hierarchy, spending_check

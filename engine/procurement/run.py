@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from engine.outputs.printed import printed_yuan
-from engine.procurement_tables import Names, in_yuan, of_file, read, write
+from engine.procurement.tables import Names, in_yuan, of_file, read, write
 from engine.tables import Column, Kind, cell_faults, read_table
 from grouper.fault import Text, UserError
 from rules.procurement.chain import MONEY, RESULTS, chain, planned_and_actual, verdict
