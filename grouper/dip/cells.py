@@ -50,7 +50,10 @@ class Keys:
         if code[:SUBCATEGORY] in self.names:
             return 2 if len(code) >= SUBCATEGORY else 1
         category = code[:CATEGORY]
-        return int(category in self.names or any(first <= category <= last for first, last in self.ranges))
+        return int(category in self.names or (bool(self.ranges) and self._in_range(category)))
+
+    def _in_range(self, category: str) -> bool:
+        return any(first <= category <= last for first, last in self.ranges)
 
     def __contains__(self, code: object) -> bool:
         return isinstance(code, str) and self.specificity(code) > 0

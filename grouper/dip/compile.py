@@ -17,7 +17,7 @@ import numpy.typing as npt
 from grouper.codes import CodeList
 from grouper.columns import MISSING, Int32
 from grouper.dip import kernel as k
-from grouper.dip.cells import BASE, CATEGORY, SUBCATEGORY, Expression, procedure_names
+from grouper.dip.cells import BASE, CATEGORY, SUBCATEGORY, Expression, Keys, procedure_names
 from grouper.dip.directory import CASE_CLASSES, Directory, GroupRow, Tie, procedure_sets
 from grouper.dip.ties import settled_by_table, split_ties
 
@@ -157,6 +157,8 @@ class _Facts:
         asked = [fact for row in directory.groups for fact, _ in _facts_of_row(row)]
         self.bits = {fact: number for number, fact in enumerate(dict.fromkeys(asked))}
         self.words = max(1, -(-len(self.bits) // 64))
+        markers = [keys for positions in directory.markers.values() for keys in positions.values()]
+        self.named = _names([*markers, *(what for _, what in self.bits if isinstance(what, Keys))])
 
     def mask(self, facts: Iterable[_Fact]) -> int:
         """Return facts as one whole number."""
@@ -190,6 +192,10 @@ def _facts_of_row(row: GroupRow) -> Iterator[tuple[_Fact, bool]]:
             yield (name, asked), True
 
 
+def _names(keys: Iterable[Keys]) -> frozenset[str]:
+    return frozenset[str]().union(*(found.names for found in keys))
+
+
 def _words(masks: Sequence[int], words: int) -> npt.NDArray[np.uint64]:
     """Return whole numbers as rows of words of 64 bits."""
     rows = [[mask >> (64 * word) & 0xFFFF_FFFF_FFFF_FFFF for word in range(words)] for mask in masks]
@@ -197,17 +203,18 @@ def _words(masks: Sequence[int], words: int) -> npt.NDArray[np.uint64]:
 
 
 def _classes(
-    codes: Sequence[str], whole: Collection[str], value: Callable[[str], _Value], first: Sequence[_Value]
+    codes: Sequence[str], named: Collection[str], value: Callable[[str], _Value], first: Sequence[_Value]
 ) -> tuple[Int32, list[_Value]]:
     """Return the number of each code's value, and the values, those of `first` first.
 
-    Codes of a category that no key names whole have the same value.
+    `named`: every name that keys hold. Codes of a category have the same value where no key names one of them or its
+    four characters.
     """
     seen: dict[str, int] = {}
     numbers = {one: number for number, one in enumerate(first)}
     classes = np.empty(len(codes), np.int32)
     for at, code in enumerate(codes):
-        kin = code if code in whole else code[:SUBCATEGORY]
+        kin = next((kin for kin in (code, code[:SUBCATEGORY]) if kin in named), code[:CATEGORY])
         if kin not in seen:
             seen[kin] = numbers.setdefault(value(code), len(numbers))
         classes[at] = seen[kin]
@@ -215,7 +222,7 @@ def _classes(
 
 
 def _diagnosis_tables(directory: Directory, diagnoses: Numbering) -> dict[str, Any]:
-    facts, whole = _Facts(directory), directory.named_diagnoses
+    facts = _Facts(directory)
     tests = [(name, limits, bit) for (name, limits), bit in facts.bits.items() if name in _SCALARS]
     tables: dict[str, Any] = {
         "principal_reason": np.array(
@@ -227,7 +234,7 @@ def _diagnosis_tables(directory: Directory, diagnoses: Numbering) -> dict[str, A
         "number_bit": np.array([1 << bit % 64 for _, _, bit in tests], np.uint64),
     }
     for position in ("main", "other"):
-        classes, masks = _classes(diagnoses.codes, whole, partial(facts.of_diagnosis, position=position), [0])
+        classes, masks = _classes(diagnoses.codes, facts.named, partial(facts.of_diagnosis, position=position), [0])
         tables |= {f"{position}_fact_class": classes, f"{position}_facts": _words(masks, facts.words)}
     return tables
 
@@ -259,7 +266,8 @@ class _Lists:
         self._anchors = {row.code: frozenset(self._anchors_of(row)) for row in directory.groups}
         every = tuple((row, 0) for row in directory.groups if row.main_diagnosis is None)
         nothing: tuple[tuple[GroupRow, int], ...] = ()
-        classes, own = _classes(diagnoses.codes, directory.named_diagnoses, self._own_rows, [nothing])
+        named = _names(row.main_diagnosis for row in directory.groups if row.main_diagnosis is not None)
+        classes, own = _classes(diagnoses.codes, named, self._own_rows, [nothing])
         self._class_of, self._classes = classes + np.int32(k.EVERY_DIAGNOSIS + 1), [every, *own]
         self._rank = settled_by_table(directory)
 
